@@ -1,0 +1,11 @@
+//! Narrowgate: an audience-isolating API gateway.
+//!
+//! > The URL you call is the audience you need. A token opens exactly one API.
+//!
+//! ARCHITECTURE.md draws the floors; imports run down them only.
+
+pub mod clock;
+pub mod config;
+pub mod oauth;
+pub mod route;
+pub mod secret;

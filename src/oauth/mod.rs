@@ -1,0 +1,15 @@
+//! The vocabulary of OAuth, as values: no I/O, no policy, no configuration.
+//!
+//! Every name here is the standards' name. What is parsed once is a type from then on.
+
+mod algorithm;
+mod indicator;
+mod party;
+mod reason;
+mod scope;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use indicator::{InvalidIndicator, ResourceIndicator};
+pub use party::{ClientRef, InvalidIssuerName, IssuerName, Subject};
+pub use reason::Reason;
+pub use scope::{InvalidScope, Scope, ScopePattern};

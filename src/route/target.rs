@@ -1,0 +1,225 @@
+//! A request target with exactly one reading (RFC 9112 §3.2.1, RFC 3986 §3.3).
+//!
+//! Nothing is normalised: what could be read in two ways is refused, so that what is matched here is what any upstream
+//! will read there. Deliberately absent: decoding, dot-segment removal, slash merging.
+
+/// A request target in origin form, checked; the path is what is matched and what is forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Target<'a> {
+    path: &'a str,
+    query: Option<&'a str>,
+    plain: bool,
+    has_parameters: bool,
+}
+
+/// Why a target is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TargetFault {
+    /// Absolute form, authority form, `*`, or nothing that begins with `/`.
+    #[error("the target is not in origin form: it does not begin with `/`")]
+    NotOriginForm,
+    /// A space, a control character, or a byte beyond ASCII.
+    #[error("the target holds a space, a control character or a byte beyond ASCII")]
+    Character,
+    /// A `#`, which no client sends.
+    #[error("the target holds `#`")]
+    Fragment,
+    /// A `\`, which some upstreams read as `/`.
+    #[error("the path holds `\\`, plain or escaped")]
+    Backslash,
+    /// `%2f`, which some upstreams read as `/`.
+    #[error("the path holds an escaped `/`")]
+    EscapedSlash,
+    /// An escaped control character.
+    #[error("the path holds an escaped control character")]
+    EscapedControl,
+    /// An escape of a letter, a digit or `-._~`, which needs none (RFC 3986 §2.3).
+    #[error("the path escapes a character that needs no escape")]
+    EscapedUnreserved,
+    /// `%25` and two hex digits: an escape that becomes another one when it is decoded.
+    #[error("the path holds an escape of an escape")]
+    DoubleEscape,
+    /// `%` without two hex digits.
+    #[error("the path holds `%` without two hex digits")]
+    BadEscape,
+    /// `.` or `..`, also with a parameter behind it.
+    #[error("the path holds a dot segment")]
+    DotSegment,
+    /// `//`, or a segment that is nothing but a parameter.
+    #[error("the path holds an empty segment")]
+    EmptySegment,
+}
+
+impl<'a> Target<'a> {
+    /// Reads the target of a request line, or `:path`.
+    ///
+    /// `;` is let through here, because whether it may stand in a path is a matter of the resource: see
+    /// [`Target::has_parameters`].
+    ///
+    /// # Errors
+    ///
+    /// [`TargetFault`] says what could be read in two ways.
+    pub fn parse(raw: &'a [u8]) -> Result<Self, TargetFault> {
+        if raw.first() != Some(&b'/') {
+            return Err(TargetFault::NotOriginForm);
+        }
+        if raw.iter().any(|byte| !(0x21..=0x7e).contains(byte)) {
+            return Err(TargetFault::Character);
+        }
+        // Checked above: every byte is ASCII.
+        let text = std::str::from_utf8(raw).map_err(|_| TargetFault::Character)?;
+        if text.contains('#') {
+            return Err(TargetFault::Fragment);
+        }
+        let (path, query) = match text.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (text, None),
+        };
+        check_path(path)?;
+        let plain = !path.bytes().any(|byte| matches!(byte, b'%' | b';'));
+        Ok(Self { path, query, plain, has_parameters: !plain && path.contains(';') })
+    }
+
+    /// The path, byte for byte as it was sent.
+    pub fn path(&self) -> &'a str {
+        self.path
+    }
+
+    /// The query without its `?`, if there is a `?`.
+    pub fn query(&self) -> Option<&'a str> {
+        self.query
+    }
+
+    /// Whether the path holds neither escapes nor parameters, so that case is all that an upstream may read differently.
+    pub fn is_plain(&self) -> bool {
+        self.plain
+    }
+
+    /// Whether a `;` stands in the path.
+    pub fn has_parameters(&self) -> bool {
+        self.has_parameters
+    }
+}
+
+/// Refuses a path that could be read in two ways; `;` is let through.
+pub(super) fn check_path(path: &str) -> Result<(), TargetFault> {
+    let bytes = path.as_bytes();
+    if bytes.iter().any(|byte| !(0x21..=0x7e).contains(byte)) {
+        return Err(TargetFault::Character);
+    }
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'\\' => return Err(TargetFault::Backslash),
+            b'%' => check_escape(&bytes[at + 1..])?,
+            _ => {}
+        }
+    }
+    let mut segments = path[1..].split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let read = &segment[..parameter_start(segment.as_bytes())];
+        if matches!(read, "." | "..") {
+            return Err(TargetFault::DotSegment);
+        }
+        let last_and_empty = segments.peek().is_none() && segment.is_empty();
+        if read.is_empty() && !last_and_empty {
+            return Err(TargetFault::EmptySegment);
+        }
+    }
+    Ok(())
+}
+
+/// Judges the escape whose hex digits are at the start of `rest`.
+fn check_escape(rest: &[u8]) -> Result<(), TargetFault> {
+    let digit = |at: usize| rest.get(at).and_then(|byte| (*byte as char).to_digit(16));
+    let (Some(high), Some(low)) = (digit(0), digit(1)) else {
+        return Err(TargetFault::BadEscape);
+    };
+    // Two hex digits fit into a byte.
+    match (high * 16 + low) as u8 {
+        b'/' => Err(TargetFault::EscapedSlash),
+        b'\\' => Err(TargetFault::Backslash),
+        0..=0x1f | 0x7f => Err(TargetFault::EscapedControl),
+        b'%' if digit(2).is_some() && digit(3).is_some() => Err(TargetFault::DoubleEscape),
+        b'-' | b'.' | b'_' | b'~' => Err(TargetFault::EscapedUnreserved),
+        decoded if decoded.is_ascii_alphanumeric() => Err(TargetFault::EscapedUnreserved),
+        _ => Ok(()),
+    }
+}
+
+/// Where the parameters of a segment begin: at its first `;`, plain or escaped; at its end if it has none.
+pub(super) fn parameter_start(segment: &[u8]) -> usize {
+    let escaped = |at: usize| segment.get(at..at + 3).is_some_and(|escape| escape.eq_ignore_ascii_case(b"%3b"));
+    (0..segment.len()).find(|at| segment[*at] == b';' || escaped(*at)).unwrap_or(segment.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lets_ordinary_targets_through_unchanged() {
+        for (raw, path, query) in [
+            ("/", "/", None),
+            ("/orders/42", "/orders/42", None),
+            ("/orders/", "/orders/", None),
+            ("/orders?x=1", "/orders", Some("x=1")),
+            ("/a%20b/%C3%A9", "/a%20b/%C3%A9", None),
+            ("/a?b=%2f%00//..", "/a", Some("b=%2f%00//..")),
+            ("/...", "/...", None),
+            ("/a:b@c,d=e+f$g!h*i'(j)", "/a:b@c,d=e+f$g!h*i'(j)", None),
+            ("/100%25", "/100%25", None),
+            ("/a;v=1", "/a;v=1", None),
+        ] {
+            let target = Target::parse(raw.as_bytes()).unwrap_or_else(|fault| panic!("{raw}: {fault}"));
+            assert_eq!((target.path(), target.query()), (path, query));
+        }
+    }
+
+    #[test]
+    fn refuses_every_second_reading() {
+        use TargetFault::*;
+        for (raw, fault) in [
+            ("", NotOriginForm),
+            ("*", NotOriginForm),
+            ("zz", NotOriginForm),
+            ("?zz", NotOriginForm),
+            ("http://a/x", NotOriginForm),
+            ("unix:/zz", NotOriginForm),
+            ("/a b", Character),
+            ("/a\tb", Character),
+            ("/a\0", Character),
+            ("/caf\u{e9}", Character),
+            ("/a?b\u{e9}", Character),
+            ("/a#b", Fragment),
+            ("/a?b#c", Fragment),
+            ("/a\\b", Backslash),
+            ("/a%5cb", Backslash),
+            ("/a%5Cb", Backslash),
+            ("/a%2fb", EscapedSlash),
+            ("/a%2Fb", EscapedSlash),
+            ("/a%00", EscapedControl),
+            ("/a%0d%0a", EscapedControl),
+            ("/a%7f", EscapedControl),
+            ("/%61", EscapedUnreserved),
+            ("/a/%2e%2e/x", EscapedUnreserved),
+            ("/%7Euser", EscapedUnreserved),
+            ("/a%252fb", DoubleEscape),
+            ("/a%", BadEscape),
+            ("/a%2", BadEscape),
+            ("/a%zz", BadEscape),
+            ("/a/../b", DotSegment),
+            ("/..", DotSegment),
+            ("/.", DotSegment),
+            ("/a/./b", DotSegment),
+            ("/a/..;x=1/b", DotSegment),
+            ("/a/..%3Bx/b", DotSegment),
+            ("//a", EmptySegment),
+            ("/a//b", EmptySegment),
+            ("/a//", EmptySegment),
+            ("/;x/b", EmptySegment),
+            ("/a/;", EmptySegment),
+        ] {
+            assert_eq!(Target::parse(raw.as_bytes()), Err(fault), "{raw:?}");
+        }
+    }
+}
