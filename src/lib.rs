@@ -9,4 +9,6 @@ pub mod config;
 pub mod oauth;
 pub mod route;
 pub mod secret;
+pub mod serve;
 pub mod telemetry;
+pub mod upstream;
