@@ -14,6 +14,7 @@ mod target;
 pub use authority::{Authority, HostPattern, InvalidAuthority};
 pub use pattern::{InvalidPattern, Overlap, PathPattern, Segment};
 pub use readings::Readings;
+pub(crate) use rules::segment;
 pub use rules::{MatchedRules, RuleTree};
 pub use table::{HostTable, Lookup, PrefixClash};
 pub use target::{Target, TargetFault};

@@ -1,0 +1,88 @@
+//! What a request asks for: one target, one authority (DESIGN §3.1).
+
+use http::header::HOST;
+use http::{HeaderName, Method};
+
+use super::RequestView;
+use crate::oauth::Reason;
+use crate::route::{Authority, Target};
+
+/// A request's target and authority, each with one reading.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address<'a> {
+    pub(super) target: Target<'a>,
+    pub(super) authority: Authority<'a>,
+}
+
+/// A refusal with a detail for the operator.
+pub(super) type Refusal = (Reason, &'static str);
+
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+impl<'a> Address<'a> {
+    /// Reads both; `trusts_peer` says whether the peer's `X-Forwarded-Host` counts.
+    pub(super) fn of(request: &RequestView<'a>, trusts_peer: bool) -> Result<Self, Refusal> {
+        if request.method == Method::CONNECT || request.method == Method::TRACE {
+            return Err((Reason::MethodNotAllowed, "CONNECT and TRACE are never passed on"));
+        }
+        let target = Target::parse(request.target).map_err(|fault| (Reason::TargetInvalid, explain(fault)))?;
+        let own = own_authority(request)?;
+        let authority = match trusts_peer {
+            true => forwarded_authority(request)?.unwrap_or(own),
+            false => own,
+        };
+        Ok(Self { target, authority })
+    }
+}
+
+/// `Host` or `:authority`: exactly one host, and the same where both are sent (RFC 9112 §3.2, RFC 9113 §8.3.1).
+fn own_authority<'a>(request: &RequestView<'a>) -> Result<Authority<'a>, Refusal> {
+    let invalid = |detail| (Reason::TargetInvalid, detail);
+    let parse = |text: &'a str| Authority::parse(text).map_err(|_| invalid("the host is not `host` or `host:port`"));
+    let mut fields = request.headers.get_all(HOST).iter();
+    let field = fields.next();
+    if fields.next().is_some() {
+        return Err(invalid("more than one `Host` was sent"));
+    }
+    let field = match field.map(|value| value.to_str()) {
+        None => None,
+        Some(Ok(text)) => Some(parse(text)?),
+        Some(Err(_)) => return Err(invalid("`Host` is not ASCII")),
+    };
+    match (request.uri_authority.map(parse).transpose()?, field) {
+        (Some(pseudo), Some(field)) if !pseudo.agrees_with(&field) => Err(invalid("`Host` and `:authority` differ")),
+        (Some(authority), _) | (None, Some(authority)) => Ok(authority),
+        (None, None) => Err(invalid("no host was named")),
+    }
+}
+
+/// `X-Forwarded-Host`, which a trusted proxy sends once and with one value.
+fn forwarded_authority<'a>(request: &RequestView<'a>) -> Result<Option<Authority<'a>>, Refusal> {
+    let invalid = |detail| (Reason::TargetInvalid, detail);
+    let mut fields = request.headers.get_all(X_FORWARDED_HOST).iter();
+    let Some(value) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(invalid("more than one `X-Forwarded-Host` was sent"));
+    }
+    let text = value.to_str().map_err(|_| invalid("`X-Forwarded-Host` is not ASCII"))?;
+    Authority::parse(text).map(Some).map_err(|_| invalid("`X-Forwarded-Host` is not one `host` or `host:port`"))
+}
+
+fn explain(fault: crate::route::TargetFault) -> &'static str {
+    use crate::route::TargetFault as Fault;
+    match fault {
+        Fault::NotOriginForm => "the target is not in origin form: it does not begin with `/`",
+        Fault::Character => "the target holds a space, a control character or a byte beyond ASCII",
+        Fault::Fragment => "the target holds `#`",
+        Fault::Backslash => "the path holds a backslash, plain or escaped",
+        Fault::EscapedSlash => "the path holds an escaped `/`",
+        Fault::EscapedControl => "the path holds an escaped control character",
+        Fault::EscapedUnreserved => "the path escapes a character that needs no escape",
+        Fault::DoubleEscape => "the path holds an escape of an escape",
+        Fault::BadEscape => "the path holds `%` without two hex digits",
+        Fault::DotSegment => "the path holds a dot segment",
+        Fault::EmptySegment => "the path holds an empty segment",
+    }
+}

@@ -1,0 +1,139 @@
+//! The one credential of a request: `Authorization: Bearer` (RFC 6750 §2.1), once, and nowhere else.
+//!
+//! Deliberately absent: tokens in a form body or in the query (RFC 9700 §4.3.2). One in the query is not ignored but
+//! refused, because the API behind the gateway might still honour it.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::address::Refusal;
+use crate::oauth::Reason;
+
+/// What credential a request carries.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Credential<'a> {
+    /// One bearer token.
+    Bearer(&'a str),
+    /// None, or one of a scheme that is not served here.
+    Missing,
+}
+
+/// Refuses a token in the query, whatever else the request carries.
+pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
+    let has_token = query.is_some_and(|query| query.split(['&', ';']).any(is_token_parameter));
+    match (has_token, headers.contains_key(AUTHORIZATION)) {
+        (false, _) => Ok(()),
+        (true, false) => Err((Reason::CredentialMalformed, "a token was sent in the query; send it in `Authorization`")),
+        (true, true) => Err((Reason::CredentialRepeated, "a token was sent in the query and one in `Authorization`")),
+    }
+}
+
+impl<'a> Credential<'a> {
+    /// Finds the credential.
+    pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+        let mut fields = headers.get_all(AUTHORIZATION).iter();
+        let Some(field) = fields.next() else {
+            return Ok(Self::Missing);
+        };
+        if fields.next().is_some() {
+            return Err((Reason::CredentialRepeated, "more than one `Authorization` was sent"));
+        }
+        let malformed = |detail| (Reason::CredentialMalformed, detail);
+        let text = field.to_str().map_err(|_| malformed("`Authorization` is not ASCII"))?;
+        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
+        if !scheme.eq_ignore_ascii_case("Bearer") {
+            return match scheme.is_empty() || !scheme.bytes().all(is_token_character) {
+                true => Err(malformed("`Authorization` does not begin with a scheme")),
+                false => Ok(Self::Missing),
+            };
+        }
+        let token = rest.trim_start_matches(' ');
+        match token.is_empty() || !is_b64token(token) {
+            true => Err(malformed("`Bearer` is not followed by exactly one token")),
+            false => Ok(Self::Bearer(token)),
+        }
+    }
+}
+
+/// Whether a pair of the query is called `access_token`, also if its name is escaped.
+fn is_token_parameter(pair: &str) -> bool {
+    const NAME: &[u8] = b"access_token";
+    let name = pair.split('=').next().unwrap_or(pair).as_bytes();
+    let mut at = 0;
+    let decoded = std::iter::from_fn(|| {
+        let byte = *name.get(at)?;
+        let escape = (byte == b'%').then(|| name.get(at + 1..at + 3)).flatten();
+        let value = escape.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        at += if value.is_some() { 3 } else { 1 };
+        Some(value.unwrap_or(byte))
+    });
+    decoded.map(|byte| byte.to_ascii_lowercase()).eq(NAME.iter().copied())
+}
+
+/// RFC 6750 §2.1: `b64token`.
+fn is_b64token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.bytes().all(legal)
+}
+
+/// RFC 9110 §5.6.2: `tchar`.
+fn is_token_character(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (AUTHORIZATION, HeaderValue::from_bytes(value.as_bytes()).unwrap())).collect()
+    }
+
+    fn outcome(values: &[&str]) -> Result<Option<String>, Reason> {
+        match Credential::of(&headers(values)) {
+            Ok(Credential::Bearer(token)) => Ok(Some(token.to_owned())),
+            Ok(Credential::Missing) => Ok(None),
+            Err((reason, _)) => Err(reason),
+        }
+    }
+
+    #[test]
+    fn one_bearer_token_in_any_case_of_its_scheme() {
+        for value in ["Bearer a.b.c", "bEaReR a.b.c", "bearer  a.b.c"] {
+            assert_eq!(outcome(&[value]), Ok(Some("a.b.c".into())), "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_other_schemes_are_missing() {
+        assert_eq!(outcome(&[]), Ok(None));
+        assert_eq!(outcome(&["Basic YTpi"]), Ok(None));
+        assert_eq!(outcome(&["DPoP a.b.c"]), Ok(None));
+    }
+
+    #[test]
+    fn grammar_errors_are_malformed_and_two_are_repeated() {
+        for value in ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer a, Bearer b", "Bearer \u{e9}", "Bearer a\tb", "", " Bearer a", "Bearer ="] {
+            assert_eq!(outcome(&[value]), Err(Reason::CredentialMalformed), "{value:?}");
+        }
+        assert_eq!(outcome(&["Bearer a.b.c", "Bearer a.b.c"]), Err(Reason::CredentialRepeated));
+        assert_eq!(outcome(&["Basic x", "Bearer a.b.c"]), Err(Reason::CredentialRepeated));
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_refused_in_every_spelling() {
+        let none = HeaderMap::new();
+        for query in ["access_token=x", "a=b&access_token=x", "access%5Ftoken=x", "access_token", "a;access_token=x", "Access_Token=x"] {
+            let refusal = refuse_query_token(Some(query), &none).unwrap_err();
+            assert_eq!(refusal.0, Reason::CredentialMalformed, "{query}");
+        }
+        let refusal = refuse_query_token(Some("access_token=x"), &headers(&["Bearer a.b.c"])).unwrap_err();
+        assert_eq!(refusal.0, Reason::CredentialRepeated);
+        for query in ["token=x", "x=access_token", "my_access_token=x", ""] {
+            assert_eq!(refuse_query_token(Some(query), &none), Ok(()), "{query}");
+        }
+    }
+}

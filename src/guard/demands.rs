@@ -1,0 +1,177 @@
+//! What a request needs beyond a token for the right API: scopes, a client, claims (RFC 9068 §4, checklist 9068-4-9).
+
+use serde_json::Value;
+
+use super::resource::{CompiledRule, GuardedResource, IssuerEntry};
+use crate::config::{AllowedClient, Requirement};
+use crate::oauth::{Reason, ScopePattern};
+use crate::route::segment;
+use crate::token::{GenuineToken, Rejection, Words, claim, words_at};
+
+/// A scope that a rule or a resource demands.
+#[derive(Clone, Debug)]
+pub(super) struct ScopeDemand {
+    pub(super) pattern: ScopePattern,
+    /// The place of the path segment whose value the scope must hold.
+    pub(super) bound_to: Option<usize>,
+}
+
+/// The scopes of one token that count at one resource.
+#[derive(Debug)]
+pub(super) struct GrantedScopes<'a> {
+    words: GrantedWords<'a>,
+    entry: &'a IssuerEntry,
+}
+
+#[derive(Debug)]
+enum GrantedWords<'a> {
+    /// Those of the token, where its issuer keeps them.
+    Token(&'a Words),
+    /// Those of the token, where this resource's entry says that the issuer keeps them.
+    Elsewhere(Words),
+    /// The token has no scope claim.
+    None,
+}
+
+impl ScopeDemand {
+    /// The scope in words, for the challenge: with the path's value in it.
+    pub(super) fn in_words(&self, path: &[u8]) -> String {
+        let value = self.value(path).filter(|value| {
+            let (before, after) = self.pattern.affixes();
+            self.pattern.covers(&[before, value, after].concat())
+        });
+        match value {
+            Some(value) => {
+                let (before, after) = self.pattern.affixes();
+                [before, value, after].concat()
+            }
+            None => self.pattern.as_str().to_owned(),
+        }
+    }
+
+    fn is_met_by(&self, scope: &str, path: &[u8]) -> bool {
+        match self.pattern.parameter() {
+            None => self.pattern.as_str() == scope,
+            Some(_) => self.value(path).is_some_and(|value| self.pattern.is_filled_with(value, scope)),
+        }
+    }
+
+    fn value<'p>(&self, path: &'p [u8]) -> Option<&'p str> {
+        std::str::from_utf8(segment(path, self.bound_to?)?).ok()
+    }
+}
+
+impl<'a> GrantedScopes<'a> {
+    /// Finds them; a claim of the wrong form grants nothing.
+    pub(super) fn of(token: &'a GenuineToken, entry: &'a IssuerEntry) -> Self {
+        let words = match &entry.claims {
+            None => token.scopes().map_or(GrantedWords::None, GrantedWords::Token),
+            Some(names) => match words_at(token.claims(), &names.scope) {
+                Ok(Some(words)) => GrantedWords::Elsewhere(words),
+                Ok(None) => GrantedWords::None,
+                Err(_) => GrantedWords::Elsewhere(Words::default()),
+            },
+        };
+        Self { words, entry }
+    }
+
+    /// Whether any of them fits.
+    fn any(&self, mut fits: impl FnMut(&str) -> bool) -> bool {
+        let words = match &self.words {
+            GrantedWords::Token(words) => *words,
+            GrantedWords::Elsewhere(words) => words,
+            GrantedWords::None => return self.entry.scopes_if_none.iter().any(|scope| fits(scope.as_str())),
+        };
+        match &self.entry.scope_map {
+            None => words.iter().any(fits),
+            Some(map) => words.iter().filter_map(|word| map.get(word)).flatten().any(|scope| fits(scope.as_str())),
+        }
+    }
+
+    /// Those that the resource declares, joined by spaces.
+    pub(super) fn names_declared_by(&self, resource: &GuardedResource) -> String {
+        let mut names: Vec<String> = Vec::new();
+        self.any(|scope| {
+            let declared = resource.scopes.iter().any(|pattern| pattern.covers(scope));
+            if declared && !names.iter().any(|name| name == scope) {
+                names.push(scope.to_owned());
+            }
+            false
+        });
+        names.join(" ")
+    }
+
+    /// Whether every scope is there that the resource and these rules demand.
+    pub(super) fn meet<'r>(
+        &self,
+        resource: &GuardedResource,
+        rules: impl Iterator<Item = &'r CompiledRule>,
+        path: &[u8],
+    ) -> bool {
+        let met = |demand: &ScopeDemand| self.any(|scope| demand.is_met_by(scope, path));
+        resource.required_scopes.iter().all(met) && rules.flat_map(CompiledRule::scopes).all(met)
+    }
+}
+
+/// The owner's list of clients, and claims that a token must have.
+///
+/// # Errors
+///
+/// [`Reason::ClaimNotAllowed`] or [`Reason::ClientNotAllowed`].
+pub(super) fn check_token(
+    token: &GenuineToken,
+    resource: &GuardedResource,
+    entry: &IssuerEntry,
+    issuer_requires: &[Requirement],
+) -> Result<(), Rejection> {
+    let missing = issuer_requires.iter().chain(&entry.require).any(|requirement| !is_met(requirement, token));
+    if missing {
+        let detail = "a claim lacks every value that `require` allows";
+        return Err(Rejection { reason: Reason::ClaimNotAllowed, detail });
+    }
+    let Some(allowed) = &resource.allowed_clients else {
+        return Ok(());
+    };
+    let is_client = |allowed: &AllowedClient| match allowed {
+        // Our own issuer's clients; every issuer of a token here is a foreign one.
+        AllowedClient::Own(_) => false,
+        AllowedClient::Foreign(issuer, id) => *issuer == token.issuer() && token.client() == Some(id.as_str()),
+    };
+    match allowed.iter().any(is_client) {
+        true => Ok(()),
+        false => {
+            let detail = "the client is not among `allowed_clients`";
+            Err(Rejection { reason: Reason::ClientNotAllowed, detail })
+        }
+    }
+}
+
+fn is_met(requirement: &Requirement, token: &GenuineToken) -> bool {
+    let allowed = |value: &Value| match value {
+        Value::String(text) => requirement.values.iter().any(|allowed| allowed == text),
+        Value::Number(_) | Value::Bool(_) => requirement.values.contains(&value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    };
+    match claim(token.claims(), &requirement.claim) {
+        None => false,
+        Some(Value::Array(members)) => members.iter().any(allowed),
+        Some(value) => allowed(value),
+    }
+}
+
+/// The names of scopes that a request needs, each once, for the challenge.
+pub(super) fn needed_scopes<'r>(
+    resource: &GuardedResource,
+    rules: impl Iterator<Item = &'r CompiledRule>,
+    path: &[u8],
+) -> Vec<String> {
+    let demands = resource.required_scopes.iter().chain(rules.flat_map(CompiledRule::scopes));
+    let mut names: Vec<String> = Vec::new();
+    for name in demands.map(|demand| demand.in_words(path)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+

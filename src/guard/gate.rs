@@ -1,0 +1,128 @@
+//! Everything that deciding needs, compiled from one configuration and never changed.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+
+use super::cors::CorsHeaders;
+use super::owned::{OwnedHeaders, SpoofableHeaders};
+use super::resource::GuardedResource;
+use crate::config::{Config, Network, ResourceId, SubjectForm};
+use crate::oauth::{ClientRef, ResourceIndicator, Subject};
+use crate::route::{HostPattern, HostTable};
+use crate::token::{AudienceTable, GenuineToken, Keyring, SharedAudience, TrustedKeys};
+
+/// The gate of one configuration.
+#[derive(Debug)]
+pub struct Gate {
+    pub(super) routes: HostTable<ResourceId>,
+    pub(super) documents: HostTable<ResourceId>,
+    pub(super) audiences: AudienceTable,
+    pub(super) trusted: TrustedKeys,
+    pub(super) trusted_proxies: Vec<Network>,
+    pub(super) resources: Vec<GuardedResource>,
+    owned: OwnedHeaders,
+}
+
+/// Why no gate can be made of a configuration. The loader finds both with their places; a configuration that was made
+/// by hand is refused here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidGate {
+    /// One name would stand for two resources.
+    #[error(transparent)]
+    SharedAudience(#[from] SharedAudience),
+    /// Two resources claim the same requests.
+    #[error("two resources claim the same requests")]
+    SameRequests {
+        /// The resource that claimed them first.
+        first: ResourceId,
+        /// The one that claims them too.
+        second: ResourceId,
+    },
+}
+
+impl Gate {
+    /// Compiles a configuration; `keyrings` are those of its trusted issuers, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidGate`] if two resources could not be told apart.
+    pub fn new(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Self, InvalidGate> {
+        let mut routes = HostTable::default();
+        let mut documents = HostTable::default();
+        for (at, resource) in config.resources.iter().enumerate() {
+            let second = ResourceId(at);
+            let default_port = resource.key.port().unwrap_or(443);
+            for host in &resource.matches.hosts {
+                routes
+                    .insert(host, default_port, &resource.matches.path, second)
+                    .map_err(|clash| InvalidGate::SameRequests { first: clash.0, second })?;
+            }
+            let key_host = resource.key.host().and_then(|host| HostPattern::parse(host).ok());
+            let document_hosts = key_host.iter().chain(&resource.matches.hosts);
+            if let Some(path) = resource.key.path().filter(|_| !resource.public) {
+                let path = [ResourceIndicator::METADATA_PREFIX, path].concat();
+                for host in document_hosts {
+                    // The key's host is usually one of the matched ones; a second insertion changes nothing.
+                    let _ = documents.insert(host, default_port, &path, second);
+                }
+            }
+        }
+        let identity = config.resources.iter().flat_map(|resource| &resource.identity_headers);
+        let max_lifetime = config.limits.token_lifetime.as_secs();
+        Ok(Self {
+            routes,
+            documents,
+            audiences: AudienceTable::new(config)?,
+            trusted: TrustedKeys::new(keyrings, config.limits.token_bytes, max_lifetime),
+            trusted_proxies: config.trusted_proxies.clone(),
+            resources: config.resources.iter().map(|resource| GuardedResource::new(config, resource)).collect(),
+            owned: OwnedHeaders::new(identity.map(|header| &header.name)),
+        })
+    }
+
+    /// Whether a header field of this name is removed from every forwarded request and its trailers.
+    pub fn strips(&self, name: &HeaderName) -> bool {
+        SpoofableHeaders::contains(name.as_str()) || self.owned.owns(name.as_str())
+    }
+
+    /// Whether the peer's `X-Forwarded-*` fields count.
+    pub fn trusts_proxy(&self, peer: std::net::IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(peer))
+    }
+
+    /// The keyrings of the trusted issuers, in their order.
+    pub fn keyrings(&self) -> &[Arc<Keyring>] {
+        self.trusted.keyrings()
+    }
+
+    /// The subject of a genuine token, with its issuer.
+    pub fn subject<'a>(&'a self, token: &'a GenuineToken) -> Option<Subject<'a>> {
+        let trusted = self.trusted.keyring(token.issuer()).issuer();
+        let issuer = match trusted.subjects {
+            SubjectForm::Qualified => Some(&trusted.name),
+            SubjectForm::Plain => None,
+        };
+        token.subject().map(|value| Subject { issuer, value })
+    }
+
+    /// The client of a genuine token, with its issuer.
+    pub fn client<'a>(&'a self, token: &'a GenuineToken) -> Option<ClientRef<'a>> {
+        let issuer = &self.trusted.keyring(token.issuer()).issuer().name;
+        token.client().map(|id| ClientRef { issuer: Some(issuer), id })
+    }
+
+    /// The challenge without an error, which stands in for the one that an upstream sent with its own 401 or 403.
+    pub fn challenge(&self, resource: ResourceId) -> HeaderValue {
+        self.resource(resource).challenge.challenge(None, &[])
+    }
+
+    /// What a page at this origin may read of the resource's answers.
+    pub fn cors(&self, resource: ResourceId, headers: &http::HeaderMap) -> CorsHeaders {
+        CorsHeaders::of(self.resource(resource).cors.as_ref(), headers)
+    }
+
+    pub(super) fn resource(&self, resource: ResourceId) -> &GuardedResource {
+        &self.resources[resource.0]
+    }
+}

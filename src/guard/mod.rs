@@ -1,0 +1,28 @@
+//! The decision: from the values of one request to a value, without I/O, log or metric.
+//!
+//! [`Gate::decide`] is the whole gate. It returns a [`Decision`]; the front that asked writes and records. Its steps
+//! are DESIGN §3's: target ([`address`]), route and rules ([`resource`]), credential ([`credential`]), token and audience
+//! ([`crate::token`]), further demands ([`demands`]). A [`Permit`] can be made here only, and no request reaches an
+//! upstream without one (P2).
+
+mod address;
+mod cors;
+mod credential;
+mod decide;
+mod demands;
+mod denial;
+mod gate;
+mod metadata;
+mod owned;
+mod permit;
+mod resource;
+mod view;
+
+pub use cors::CorsHeaders;
+pub use decide::{Decision, Step, Witness};
+pub use denial::{Answer, Denial};
+pub use gate::{Gate, InvalidGate};
+pub use metadata::Document;
+pub use owned::{OwnedHeaders, SpoofableHeaders};
+pub use permit::{Ground, Permit, UpstreamTarget};
+pub use view::{ConnectionFacts, RequestView};

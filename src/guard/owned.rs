@@ -1,0 +1,101 @@
+//! Header fields that only the gateway may write (THREATS I18).
+//!
+//! Upstreams fold field names: CGI, WSGI, PHP and nginx read `X_User`, `X.User` and `x-user` as one. So a name is owned
+//! in every spelling that is equal after lower-casing and mapping all that is no letter and no digit to `-`.
+
+use std::collections::HashSet;
+
+use http::HeaderName;
+use smallvec::SmallVec;
+
+/// Names that tell an upstream who calls, by where, or for what, whoever wrote them: never the client's to say.
+const SPOOFABLE: [&str; 11] = [
+    "forwarded",
+    "proxy-authorization",
+    "remote-user",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-http-host-override",
+    "x-method-override",
+    "x-real-ip",
+    "x-rewrite-url",
+    "true-client-ip",
+    "x-remote-user",
+];
+
+/// Beginnings of such names.
+const SPOOFABLE_PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "x-http-method"];
+
+type Folded = SmallVec<[u8; 48]>;
+
+/// The identity header names of every map in the configuration, folded.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedHeaders(HashSet<Folded>);
+
+/// The fields of DESIGN §3.7 that are removed whatever the configuration says.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoofableHeaders;
+
+impl OwnedHeaders {
+    /// Owns these names, in every spelling.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> Self {
+        Self(names.into_iter().map(|name| fold(name.as_str())).collect())
+    }
+
+    /// Whether a field of this name may come from the gateway only.
+    pub fn owns(&self, name: &str) -> bool {
+        self.0.contains(&fold(name))
+    }
+}
+
+impl SpoofableHeaders {
+    /// Whether a field of this name is removed from every forwarded request.
+    pub fn contains(name: &str) -> bool {
+        let folded = fold(name);
+        let prefixed = |prefix: &&str| folded.starts_with(prefix.as_bytes());
+        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes()) || SPOOFABLE_PREFIXES.iter().any(|prefix| prefixed(prefix))
+    }
+}
+
+fn fold(name: &str) -> Folded {
+    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_owned_in_every_spelling() {
+        let owned = OwnedHeaders::new([&HeaderName::from_static("x-user")]);
+        for name in ["x-user", "X-User", "x_user", "X.User", "x!user", "X~USER"] {
+            assert!(owned.owns(name), "{name}");
+        }
+        for name in ["x-users", "xuser", "x--user", "user"] {
+            assert!(!owned.owns(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn forwarding_fields_are_never_the_clients() {
+        for name in [
+            "Forwarded",
+            "X-Forwarded-For",
+            "x_forwarded_host",
+            "X-Forwarded-User",
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-HTTP-Method",
+            "X-HTTP-Method-Override",
+            "X-Method-Override",
+            "Remote-User",
+            "REMOTE_USER",
+            "X-Real-IP",
+        ] {
+            assert!(SpoofableHeaders::contains(name), "{name}");
+        }
+        for name in ["x-forwarded", "accept", "x-request-id", "traceparent"] {
+            assert!(!SpoofableHeaders::contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The proof that a request may be forwarded (P2). The fields are private and the guard is the only one to fill them, so
+//! that forgetting the check does not compile.
+
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::demands::GrantedScopes;
+use super::resource::GuardedResource;
+use super::{CorsHeaders, Gate};
+use crate::clock::Timestamp;
+use crate::config::{Forward, IdentitySource, ResourceId};
+use crate::token::{GenuineToken, VerifiedToken, claim};
+
+/// A request that may be forwarded: on what ground, where to, and as what.
+#[derive(Debug)]
+pub struct Permit {
+    pub(super) ground: Ground,
+    pub(super) resource: ResourceId,
+    pub(super) target: UpstreamTarget,
+    pub(super) keeps_credential: bool,
+    pub(super) cors: CorsHeaders,
+}
+
+/// Why a request may be forwarded.
+#[derive(Debug)]
+pub enum Ground {
+    /// The operator made this path public.
+    Public,
+    /// A token was verified for this very resource, and has every scope that the request needs.
+    Proven(VerifiedToken),
+}
+
+/// What is sent to the upstream as request target.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum UpstreamTarget {
+    /// The target as it was received, byte for byte.
+    AsReceived,
+    /// The same path behind the upstream's own, or without the resource's prefix, where the configuration says so.
+    Rewritten(String),
+}
+
+impl Permit {
+    /// Why the request may be forwarded.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    /// Whose upstream it goes to.
+    pub fn resource(&self) -> ResourceId {
+        self.resource
+    }
+
+    /// What is sent as request target.
+    pub fn target(&self) -> &UpstreamTarget {
+        &self.target
+    }
+
+    /// Whether the upstream gets the credential that came in.
+    pub fn keeps_credential(&self) -> bool {
+        self.keeps_credential
+    }
+
+    /// What the answer tells the page that asked.
+    pub fn cors(&self) -> &CorsHeaders {
+        &self.cors
+    }
+
+    /// The token, if one was verified.
+    pub fn token(&self) -> Option<&GenuineToken> {
+        match &self.ground {
+            Ground::Public => None,
+            Ground::Proven(verified) => Some(verified.genuine()),
+        }
+    }
+
+    /// When the ground ends: a tunnel that the request opens ends with it.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.token().map(GenuineToken::expires)
+    }
+
+    /// The headers that tell the upstream who calls; none on public ground. A claim that is missing gives no header.
+    pub fn identity_headers(&self, gate: &Gate) -> Vec<(HeaderName, HeaderValue)> {
+        let Some(token) = self.token() else {
+            return Vec::new();
+        };
+        let resource = gate.resource(self.resource);
+        let written = resource.identity_headers.iter();
+        written.filter_map(|header| Some((header.name.clone(), value(&header.source, token, gate, resource)?))).collect()
+    }
+}
+
+impl UpstreamTarget {
+    /// `path` behind `base`, without `prefix_length` bytes at its front, and with its query.
+    pub(super) fn new(path: &str, query: Option<&str>, base: &str, prefix_length: usize) -> Self {
+        if base.is_empty() && prefix_length == 0 {
+            return Self::AsReceived;
+        }
+        let rest = &path[prefix_length..];
+        let slash = if rest.starts_with('/') { "" } else { "/" };
+        let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+        Self::Rewritten([base, slash, rest, mark, query].concat())
+    }
+}
+
+/// Whether the credential goes on, for a request with a verified token.
+pub(super) fn keeps_token(forward: Forward) -> bool {
+    match forward {
+        Forward::None => false,
+        Forward::Token => true,
+    }
+}
+
+fn value(source: &IdentitySource, token: &GenuineToken, gate: &Gate, resource: &GuardedResource) -> Option<HeaderValue> {
+    let text = match source {
+        IdentitySource::Subject => gate.subject(token)?.to_string(),
+        IdentitySource::Client => gate.client(token)?.to_string(),
+        IdentitySource::Issuer => token.iss().to_owned(),
+        IdentitySource::Scope => GrantedScopes::of(token, resource.entry(token.issuer())?).names_declared_by(resource),
+        IdentitySource::Claim(path) => printed(claim(token.claims(), path)?)?,
+    };
+    HeaderValue::from_str(&percent_encoded(&text)).ok()
+}
+
+/// A claim as a header shows it: text, numbers and booleans as they are, lists of them joined by commas.
+fn printed(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Array(members) => {
+            let members: Option<Vec<_>> = members.iter().map(|member| printed(member).filter(|_| !member.is_array())).collect();
+            Some(members?.join(","))
+        }
+        Value::Null | Value::Object(_) => None,
+    }
+}
+
+/// Percent-encodes what is not printable ASCII. `%` itself and a space at either end are encoded too: two subjects must
+/// never look the same to the upstream, which trims its fields and may decode them.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    let last = text.len().saturating_sub(1);
+    for (at, byte) in text.bytes().enumerate() {
+        let trimmed = byte == b' ' && (at == 0 || at == last);
+        match byte {
+            b'%' | 0..=0x1f | 0x7f..=0xff => encoded.push_str(&format!("%{byte:02X}")),
+            b' ' if trimmed => encoded.push_str("%20"),
+            _ => encoded.push(byte.into()),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_target_is_what_was_matched() {
+        assert_eq!(UpstreamTarget::new("/v1/a", Some("x=1"), "", 0), UpstreamTarget::AsReceived);
+        let rewritten = |path, query, base, prefix| match UpstreamTarget::new(path, query, base, prefix) {
+            UpstreamTarget::Rewritten(target) => target,
+            UpstreamTarget::AsReceived => panic!("{path} was not rewritten"),
+        };
+        assert_eq!(rewritten("/v1/a", Some("x=%2f"), "", 3), "/a?x=%2f");
+        assert_eq!(rewritten("/v1", None, "", 3), "/");
+        assert_eq!(rewritten("/v1", Some(""), "", 3), "/?");
+        assert_eq!(rewritten("/v1/a", None, "/base", 0), "/base/v1/a");
+        assert_eq!(rewritten("/v1", None, "/base", 3), "/base/");
+    }
+
+    #[test]
+    fn claims_become_one_line() {
+        assert_eq!(printed(&json!(["a", 7, true])).as_deref(), Some("a,7,true"));
+        assert_eq!(printed(&json!({"a": 1})), None);
+        assert_eq!(printed(&json!([["a"]])), None);
+        assert_eq!(percent_encoded("J\u{f6}rg\r\nX: y%"), "J%C3%B6rg%0D%0AX: y%25");
+        assert_eq!(percent_encoded(" a b "), "%20a b%20");
+    }
+}

@@ -1,0 +1,96 @@
+//! Tokens that were proven once need not be proven again.
+//!
+//! One cache for the process, bounded by bytes. Its keys are keyed digests of the whole token, so that nobody can make
+//! two tokens meet on purpose; its values hold what the signature proved, and nothing about any request. An entry
+//! counts only while the key set that proved it is its issuer's current one: rotation, a changed issuer and a reload
+//! need no flush. Failures are not kept, or a flood of bad tokens would push the good ones out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::GenuineToken;
+
+/// Verified tokens by digest.
+pub struct TokenCache {
+    key: hmac::Key,
+    tokens: Cache<TokenDigest, Arc<GenuineToken>, ByWeight>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// A keyed digest of a whole token. It says nothing about the token to whoever lacks the key.
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct TokenDigest([u8; 32]);
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<TokenDigest, Arc<GenuineToken>> for ByWeight {
+    fn weight(&self, _: &TokenDigest, token: &Arc<GenuineToken>) -> u64 {
+        (token.weight + size_of::<TokenDigest>()) as u64
+    }
+}
+
+impl TokenCache {
+    /// An empty cache of about `bytes` at most, with a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the system has no randomness to give.
+    pub fn new(bytes: usize) -> Result<Self, aws_lc_rs::error::Unspecified> {
+        /// About what a token with its claims takes.
+        const TYPICAL_ENTRY: usize = 2048;
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
+        let tokens = Cache::with_weighter(bytes / TYPICAL_ENTRY, bytes as u64, ByWeight);
+        Ok(Self { key, tokens, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
+    }
+
+    /// The digest under which a token is kept.
+    pub fn digest(&self, compact: &str) -> TokenDigest {
+        let tag = hmac::sign(&self.key, compact.as_bytes());
+        let mut digest = [0; 32];
+        digest.copy_from_slice(tag.as_ref());
+        TokenDigest(digest)
+    }
+
+    /// A token that was proven before, if `is_current` says that its key set still counts.
+    pub fn get(&self, digest: &TokenDigest, is_current: impl FnOnce(&GenuineToken) -> bool) -> Option<Arc<GenuineToken>> {
+        let found = self.tokens.get(digest).filter(|token| is_current(token));
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Keeps a token that was just proven.
+    pub fn insert(&self, digest: TokenDigest, token: Arc<GenuineToken>) {
+        self.tokens.insert(digest, token);
+    }
+
+    /// How often a proven token was found.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// How often a token had to be proven.
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TokenCache").field("len", &self.tokens.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TokenDigest(…)")
+    }
+}

@@ -1,0 +1,22 @@
+//! Access tokens of others: taken apart, proven genuine, judged for one audience.
+//!
+//! [`verify()`] is the only way from text to a [`VerifiedToken`], and it asks for the [`Audience`]. In between stands
+//! the [`GenuineToken`], which a signature proved and which may be kept in the [`TokenCache`]; what changes from one
+//! request to the next (time, audience) is judged every time.
+
+mod audience;
+mod cache;
+mod claims;
+mod compact;
+mod genuine;
+mod json;
+mod rejection;
+mod verify;
+
+pub use audience::{Audience, AudienceTable, SharedAudience};
+pub use cache::{TokenCache, TokenDigest};
+pub use claims::{ClaimForm, Words, claim, text_at, words_at};
+pub use compact::{Compact, Header};
+pub use genuine::GenuineToken;
+pub use rejection::{Rejection, Refused};
+pub use verify::{Presented, TrustedKeys, VerifiedToken, verify};

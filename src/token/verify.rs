@@ -1,0 +1,207 @@
+//! From the text of a token to a [`VerifiedToken`]: genuine, in time, and minted for this very audience (RFC 9068 §4).
+//!
+//! The order is fixed: size, form, algorithm, issuer, key, signature, kind, claims, time, audience. The issuer is chosen
+//! before the key, so that a `kid` which two issuers share means nothing (RFC 8725 §3.8), and nothing in a token ever
+//! causes a fetch from a place that the configuration does not name.
+//!
+//! Deliberately absent: `jsonwebtoken::Validation`, which lets a token without a readable `aud` pass. That crate checks
+//! signatures here, and no claims.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Audience, Compact, GenuineToken, KeyMiss, KeySet, Keyring, Refused, Rejection, TokenCache};
+use crate::clock::Timestamp;
+use crate::config::{IssuerId, ResourceId};
+use crate::oauth::Reason;
+
+/// A genuine access token that is good now, for one resource. Only [`verify()`] makes one.
+#[derive(Clone, Debug)]
+pub struct VerifiedToken {
+    genuine: Arc<GenuineToken>,
+    resource: ResourceId,
+}
+
+impl VerifiedToken {
+    /// What the signature proved.
+    pub fn genuine(&self) -> &Arc<GenuineToken> {
+        &self.genuine
+    }
+
+    /// The resource for which the token was judged.
+    pub fn resource(&self) -> ResourceId {
+        self.resource
+    }
+}
+
+/// Whose signatures count, and within which bounds.
+#[derive(Debug)]
+pub struct TrustedKeys {
+    keyrings: Vec<Arc<Keyring>>,
+    by_iss: HashMap<Box<str>, IssuerId>,
+    max_bytes: usize,
+    max_lifetime: u64,
+}
+
+/// How far the clocks of issuer and gateway may differ, in seconds.
+const LEEWAY: u64 = 30;
+
+impl TrustedKeys {
+    /// Trusts the issuers of `keyrings`, each by its place; `max_bytes` bounds a token's length, `max_lifetime` (in
+    /// seconds) the time from its issue to its end.
+    pub fn new(keyrings: Vec<Arc<Keyring>>, max_bytes: usize, max_lifetime: u64) -> Self {
+        let mut by_iss = HashMap::new();
+        for (at, keyring) in keyrings.iter().enumerate() {
+            for iss in &keyring.issuer().issuers {
+                by_iss.insert(iss.as_str().into(), IssuerId(at));
+            }
+        }
+        Self { keyrings, by_iss, max_bytes, max_lifetime }
+    }
+
+    /// The keyring of an issuer.
+    pub fn keyring(&self, issuer: IssuerId) -> &Arc<Keyring> {
+        &self.keyrings[issuer.0]
+    }
+
+    /// All keyrings, in the order of their issuers.
+    pub fn keyrings(&self) -> &[Arc<Keyring>] {
+        &self.keyrings
+    }
+
+    fn current(&self, issuer: IssuerId, now: Timestamp) -> Option<Arc<KeySet>> {
+        self.keyrings.get(issuer.0)?.current(now)
+    }
+}
+
+/// One token, and what the request that carries it brings along.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The token's text.
+    pub compact: &'a str,
+    /// The present.
+    pub now: Timestamp,
+    /// Whether this request has already waited for keys, so that it must be answered now.
+    pub keys_awaited: bool,
+}
+
+/// Verifies a token for an audience.
+///
+/// `admits` says whether an issuer may vouch for that audience at all.
+///
+/// # Errors
+///
+/// [`Refused::Rejected`] with the first reason in the order above, or [`Refused::AwaitKeys`] if reading the issuer's
+/// keys (again) could make the difference.
+pub fn verify(
+    audience: &Audience<'_>,
+    presented: &Presented<'_>,
+    trusted: &TrustedKeys,
+    tokens: &TokenCache,
+    admits: impl Fn(IssuerId) -> bool,
+) -> Result<VerifiedToken, Refused> {
+    let genuine = prove(presented, trusted, tokens, &admits)?;
+    if !admits(genuine.issuer) {
+        return Err(untrusted().into());
+    }
+    let rejected = |rejection, genuine, presented_for| Refused::Rejected { rejection, genuine: Some(genuine), presented_for };
+    if let Err(rejection) = check_time(&genuine, presented.now, trusted.max_lifetime) {
+        return Err(rejected(rejection, genuine, None));
+    }
+    match audience.judge(genuine.issuer, &genuine.audiences) {
+        Ok(()) => Ok(VerifiedToken { genuine, resource: audience.resource }),
+        Err((rejection, presented_for)) => Err(rejected(rejection, genuine, presented_for)),
+    }
+}
+
+/// The signature's proof: kept from an earlier request, or made now.
+fn prove(
+    presented: &Presented<'_>,
+    trusted: &TrustedKeys,
+    tokens: &TokenCache,
+    admits: impl Fn(IssuerId) -> bool,
+) -> Result<Arc<GenuineToken>, Refused> {
+    if presented.compact.len() > trusted.max_bytes {
+        let detail = "the token is longer than `limits.token_bytes`";
+        return Err(Rejection { reason: Reason::TokenTooLarge, detail }.into());
+    }
+    let digest = tokens.digest(presented.compact);
+    let is_current = |token: &GenuineToken| {
+        trusted.current(token.issuer, presented.now).is_some_and(|keys| keys.id() == token.key_set)
+    };
+    if let Some(genuine) = tokens.get(&digest, is_current) {
+        return Ok(genuine);
+    }
+    let genuine = Arc::new(prove_anew(presented, trusted, admits)?);
+    tokens.insert(digest, Arc::clone(&genuine));
+    Ok(genuine)
+}
+
+fn prove_anew(
+    presented: &Presented<'_>,
+    trusted: &TrustedKeys,
+    admits: impl Fn(IssuerId) -> bool,
+) -> Result<GenuineToken, Refused> {
+    let compact = Compact::parse(presented.compact)?;
+    let issuer = claimed_issuer(&compact, trusted)?;
+    if !admits(issuer) {
+        return Err(untrusted().into());
+    }
+    let keyring = trusted.keyring(issuer);
+    let algorithm = compact.header.algorithm;
+    if !keyring.issuer().algorithms.contains(&algorithm) {
+        let detail = "`alg` is not among the algorithms of this issuer";
+        return Err(Rejection { reason: Reason::AlgorithmNotAllowed, detail }.into());
+    }
+    let unavailable = |rejection: Rejection| match !presented.keys_awaited && keyring.wants_refetch(presented.now) {
+        true => Refused::AwaitKeys(issuer),
+        false => rejection.into(),
+    };
+    let Some(keys) = keyring.current(presented.now) else {
+        let detail = "no key of the issuer could be had";
+        return Err(unavailable(Rejection { reason: Reason::KeysUnavailable, detail }));
+    };
+    let key = keys.find(compact.header.key_id.as_deref(), algorithm).map_err(|miss| match miss {
+        KeyMiss::Unknown => {
+            let detail = "the issuer has no such key";
+            unavailable(Rejection { reason: Reason::KeyUnknown, detail })
+        }
+        KeyMiss::Algorithm => {
+            let detail = "the key is for another algorithm";
+            Rejection { reason: Reason::AlgorithmNotAllowed, detail }.into()
+        }
+    })?;
+    if !key.verify(compact.signed.as_bytes(), compact.signature) {
+        let detail = "the signature does not verify with the issuer's key";
+        return Err(Rejection { reason: Reason::SignatureInvalid, detail }.into());
+    }
+    Ok(GenuineToken::read(&compact.header, compact.claims, keyring.issuer(), issuer, keys.id())?)
+}
+
+/// The issuer that the token claims, which must be one of ours: one string, byte for byte.
+fn claimed_issuer(compact: &Compact<'_>, trusted: &TrustedKeys) -> Result<IssuerId, Rejection> {
+    match compact.claims.get("iss") {
+        Some(serde_json::Value::String(iss)) => trusted.by_iss.get(iss.as_str()).copied().ok_or_else(untrusted),
+        Some(_) => Err(Rejection { reason: Reason::ClaimInvalid, detail: "`iss` is no string" }),
+        None => Err(Rejection { reason: Reason::ClaimMissing, detail: "`iss` is missing" }),
+    }
+}
+
+fn untrusted() -> Rejection {
+    Rejection { reason: Reason::IssuerUntrusted, detail: "the issuer is not trusted for this API" }
+}
+
+/// `exp`, `nbf` and `iat` against the present, with [`LEEWAY`]; and the lifetime's bound, without it.
+fn check_time(token: &GenuineToken, now: Timestamp, max_lifetime: u64) -> Result<(), Rejection> {
+    if token.expires.0.saturating_add(LEEWAY) <= now.0 {
+        return Err(Rejection { reason: Reason::TokenExpired, detail: "`exp` has passed" });
+    }
+    if token.not_before.is_some_and(|start| start.0 > now.0.saturating_add(LEEWAY)) {
+        return Err(Rejection { reason: Reason::TokenNotYetValid, detail: "`nbf` or `iat` lies in the future" });
+    }
+    let start = token.issued.unwrap_or(now);
+    match token.expires.0.saturating_sub(start.0) > max_lifetime {
+        true => Err(Rejection { reason: Reason::ClaimInvalid, detail: "the token lives longer than `limits.token_lifetime`" }),
+        false => Ok(()),
+    }
+}
