@@ -9,3 +9,4 @@ pub mod config;
 pub mod oauth;
 pub mod route;
 pub mod secret;
+pub mod token;

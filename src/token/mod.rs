@@ -1,0 +1,10 @@
+//! Tokens of others: whose keys count, and what a token proves.
+
+mod key;
+mod key_set;
+
+#[cfg(test)]
+pub(crate) mod signer;
+
+pub use key::{KeyFault, SkippedKey, VerifyingKey};
+pub use key_set::{DOCUMENT_BYTES, InvalidKeySet, KeyMiss, KeySet, KeySetId};
