@@ -6,6 +6,9 @@
 
 pub mod clock;
 pub mod config;
+pub mod guard;
 pub mod oauth;
 pub mod route;
 pub mod secret;
+pub mod snapshot;
+pub mod token;
