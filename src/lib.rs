@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod fetch;
 pub mod guard;
 pub mod oauth;
 pub mod route;

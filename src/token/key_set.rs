@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::key::{KeyFault, SkippedKey, VerifyingKey};
+use crate::fetch::BODY_BYTES;
 use crate::oauth::Algorithm;
 
 /// The longest document that is read, in bytes.
-pub const DOCUMENT_BYTES: usize = 256 << 10;
+pub const DOCUMENT_BYTES: usize = BODY_BYTES;
 
 /// How many keys of one document are read.
 const DOCUMENT_KEYS: usize = 100;
