@@ -6,9 +6,13 @@
 
 pub mod clock;
 pub mod config;
+pub mod fetch;
+pub mod guard;
 pub mod oauth;
 pub mod route;
 pub mod secret;
 pub mod serve;
+pub mod snapshot;
 pub mod telemetry;
+pub mod token;
 pub mod upstream;

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration: where, what, and what to do about it.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place in the file: both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -49,6 +49,9 @@ impl fmt::Display for Fault {
         writeln!(formatter, "{severity}: {}:{line}:{column}: {}", self.file.display(), self.message)?;
         let number = line.to_string();
         let margin = " ".repeat(number.len());
+        if self.source_line.is_empty() {
+            return self.write_hint(&margin, formatter);
+        }
         let indent: String = self
             .source_line
             .chars()
@@ -56,9 +59,92 @@ impl fmt::Display for Fault {
             .map(|c| if c == '\t' { '\t' } else { ' ' })
             .collect();
         writeln!(formatter, " {margin} |\n {number} | {}\n {margin} | {indent}^", self.source_line)?;
+        self.write_hint(&margin, formatter)
+    }
+}
+
+impl Fault {
+    fn write_hint(&self, margin: &str, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.hint {
             Some(hint) => writeln!(formatter, " {margin} = hint: {hint}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// All the errors of a configuration, by place: at least one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    /// One after the other, with an empty line between.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, fault) in self.0.iter().enumerate() {
+            if at > 0 {
+                writeln!(formatter)?;
+            }
+            fault.fmt(formatter)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// The most faults that are told at once: a file of nothing but faults must not fill the memory.
+const MAX_FAULTS: usize = 500;
+/// The longest source line that is shown, in characters.
+const MAX_SOURCE_LINE: usize = 240;
+
+/// What has been found so far; it knows the file, so that whoever finds a fault only says where.
+#[derive(Debug)]
+pub(super) struct FaultLog {
+    file: PathBuf,
+    lines: Vec<String>,
+    faults: Vec<Fault>,
+    errors: usize,
+}
+
+impl FaultLog {
+    pub(super) fn new(file: &Path, text: &str) -> Self {
+        let shown = |line: &str| line.chars().take(MAX_SOURCE_LINE).collect();
+        Self { file: file.to_owned(), lines: text.lines().map(shown).collect(), faults: Vec::new(), errors: 0 }
+    }
+
+    /// Records something that keeps the configuration from being used.
+    pub(super) fn error(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.errors += 1;
+        self.record(Severity::Error, place, message.into(), hint.into());
+    }
+
+    /// Records something that somebody should look at.
+    pub(super) fn warning(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.record(Severity::Warning, place, message.into(), hint.into());
+    }
+
+    /// How many errors were recorded, so that a section can tell whether it was read whole.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    fn record(&mut self, severity: Severity, place: Place, message: String, hint: String) {
+        let known = |fault: &Fault| fault.place == place && fault.message == message;
+        if self.faults.len() >= MAX_FAULTS || self.faults.iter().any(known) {
+            return;
+        }
+        let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        self.faults.push(Fault { severity, file: self.file.clone(), place, message, hint, source_line });
+    }
+
+    /// The warnings, or the errors if there are any; both by place.
+    pub(super) fn finish(mut self) -> Result<Vec<Fault>, Faults> {
+        self.faults.sort_by(|one, other| (one.place, &one.message).cmp(&(other.place, &other.message)));
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            self.faults.into_iter().partition(|fault| fault.severity == Severity::Error);
+        match self.errors {
+            0 => Ok(warnings),
+            _ => Err(Faults(errors)),
         }
     }
 }

@@ -1,10 +1,137 @@
 //! What the operator means: [`Config`], complete and consistent, or all the faults of the file at once.
 //!
-//! The rooms: [`yaml`] reads text into a tree that knows its places, [`read`] takes keys out of that tree, a file for
-//! each section of the configuration turns them into the types below, and [`fault`] tells what is wrong, where, and
-//! what to do about it. Nothing here opens a socket; files that the configuration names are read here, once.
+//! The rooms: `yaml` reads text into a tree that knows its places, `interpolate` fills in `${…}`, `read` and `value` take
+//! keys out of that tree, a file for each section of the configuration turns them into the types of `model`, `check`
+//! holds the sections against each other, `advice` warns, and [`fault`] tells what is wrong, where, and what to do about
+//! it. Nothing here opens a socket; files that the configuration names are read here, once.
 
+use std::path::Path;
+
+use fault::{Fault, FaultLog, Faults};
+use interpolate::fill;
+use read::{Reader, Section};
+use resource::{Surroundings, WrittenResource};
+use yaml::{Node, START};
+
+mod advice;
+mod check;
+mod claims;
+mod cors;
+mod defaults;
 pub mod fault;
+mod headers;
+mod interpolate;
+mod issuers;
+mod keys;
+mod limits;
+mod listen;
+mod matching;
 mod model;
+mod nearest;
+mod network;
+mod read;
+mod resource;
+mod rules;
+mod scopes;
+mod tls;
+mod upstream;
+mod url;
+mod value;
+mod vouching;
+mod yaml;
 
+pub use claims::InvalidClaimPath;
+pub use interpolate::Environment;
 pub use model::*;
+
+/// A configuration that can be used, and what somebody should look at all the same.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Warnings, by place.
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads the configuration in the file at `path`.
+///
+/// # Errors
+///
+/// [`Faults`] holds everything that is wrong with it, or that the file cannot be read.
+pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    let alone = |message: String, hint: &str| {
+        let mut log = FaultLog::new(path, "");
+        log.error(START, message, hint);
+        log.finish().map_or_else(|faults| faults, Faults)
+    };
+    let bytes = read::bounded(path, yaml::MAX_BYTES as u64 + 1)
+        .map_err(|why| alone(format!("the file {why}"), "name the configuration with `-c FILE`"))?;
+    let text = String::from_utf8(bytes).map_err(|_| alone("the file is no text".into(), "write it in UTF-8"))?;
+    parse(&text, path, environment)
+}
+
+/// Reads a configuration from `text`; `path` is what faults call it, and its folder is where relative paths begin.
+///
+/// # Errors
+///
+/// [`Faults`] holds everything that is wrong with it.
+pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    let mut log = FaultLog::new(path, text);
+    let root = yaml::parse(text, &mut log);
+    let mut reader = Reader::new(path, log);
+    let config = root.and_then(|mut root| {
+        fill(&mut root, environment, &mut reader);
+        config(&mut reader, &root)
+    });
+    let (log, files) = reader.into_parts();
+    let warnings = log.finish()?;
+    // Without errors there is a configuration: whoever gives nothing has recorded why.
+    let config = config.ok_or_else(|| Faults(Vec::new()))?;
+    Ok(Loaded { config: Config { files, ..config }, warnings })
+}
+
+fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
+    let mut section = reader.section(root, "the configuration")?;
+    refuse_future(reader, &mut section);
+    let listen_hint = "say where requests come in, like `listen: 127.0.0.1:8080`";
+    let listeners = section.required(reader, "listen", listen_hint, listen::listeners);
+    let admin = section.optional(reader, "admin", listen::admin);
+    listen::check(reader, listeners.as_deref().unwrap_or_default(), admin.as_ref());
+    let issuers = section.optional(reader, "trusted_issuers", issuers::issuers).unwrap_or_default();
+    let limits = section.optional(reader, "limits", limits::limits).unwrap_or_default();
+    let defaults = section.optional(reader, "defaults", defaults::defaults).unwrap_or_default();
+    let around = Surroundings { issuers: &issuers, defaults: &defaults, limits: &limits };
+    let resources_hint = "say what is served, like `resources: { https://api.example.com: { upstream: … } }`";
+    let resources = section
+        .required(reader, "resources", resources_hint, |reader, node| resource::resources(reader, node, &around));
+    let scopes = section.optional(reader, "scopes", scopes::described);
+    let trusted_proxies = section.optional(reader, "trusted_proxies", network::networks);
+    let trusted_cas = section.optional(reader, "trusted_cas", tls::authorities);
+    let log = section.optional(reader, "log", limits::log);
+    section.finish(reader);
+    let resources: Vec<WrittenResource> = resources.unwrap_or_default();
+    check::check(reader, &issuers, &resources);
+    advice::advise(reader, &issuers, &resources);
+    Some(Config {
+        listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
+        admin: admin.map(|(admin, _)| admin),
+        trusted_issuers: issuers.0.into_iter().map(|written| written.issuer).collect::<Option<_>>()?,
+        resources: resources.into_iter().map(|written| written.resource).collect::<Option<_>>()?,
+        scopes: scopes.unwrap_or_default(),
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
+        trusted_cas: trusted_cas.map(Into::into),
+        log: log.unwrap_or_default(),
+        limits,
+        files: Vec::new(),
+    })
+}
+
+/// Keys whose meaning is fixed, but which do nothing yet.
+fn refuse_future(reader: &mut Reader, section: &mut Section<'_>) {
+    section.not_yet(reader, "issuer", "leave it out: only the gate runs, with the tokens of `trusted_issuers`");
+    section.not_yet(reader, "store", "leave it out: the gate alone keeps no state");
+    section.not_yet(reader, "mode", "leave it out: every request is judged");
+    section.not_yet(reader, "registration", "leave it out: clients are registered where the tokens come from");
+    section.not_yet(reader, "proof", "leave it out: a token that is bound to a key is refused");
+    section.not_yet(reader, "forward_auth", "leave it out: requests go through this gateway");
+}

@@ -23,7 +23,9 @@ pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Re
     let has_token = query.is_some_and(|query| query.split(['&', ';']).any(is_token_parameter));
     match (has_token, headers.contains_key(AUTHORIZATION)) {
         (false, _) => Ok(()),
-        (true, false) => Err((Reason::CredentialMalformed, "a token was sent in the query; send it in `Authorization`")),
+        (true, false) => {
+            Err((Reason::CredentialMalformed, "a token was sent in the query; send it in `Authorization`"))
+        }
         (true, true) => Err((Reason::CredentialRepeated, "a token was sent in the query and one in `Authorization`")),
     }
 }
@@ -116,7 +118,18 @@ mod tests {
 
     #[test]
     fn grammar_errors_are_malformed_and_two_are_repeated() {
-        for value in ["Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer a, Bearer b", "Bearer \u{e9}", "Bearer a\tb", "", " Bearer a", "Bearer ="] {
+        for value in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Bearer a,b",
+            "Bearer a, Bearer b",
+            "Bearer \u{e9}",
+            "Bearer a\tb",
+            "",
+            " Bearer a",
+            "Bearer =",
+        ] {
             assert_eq!(outcome(&[value]), Err(Reason::CredentialMalformed), "{value:?}");
         }
         assert_eq!(outcome(&["Bearer a.b.c", "Bearer a.b.c"]), Err(Reason::CredentialRepeated));
@@ -126,7 +139,14 @@ mod tests {
     #[test]
     fn a_token_in_the_query_is_refused_in_every_spelling() {
         let none = HeaderMap::new();
-        for query in ["access_token=x", "a=b&access_token=x", "access%5Ftoken=x", "access_token", "a;access_token=x", "Access_Token=x"] {
+        for query in [
+            "access_token=x",
+            "a=b&access_token=x",
+            "access%5Ftoken=x",
+            "access_token",
+            "a;access_token=x",
+            "Access_Token=x",
+        ] {
             let refusal = refuse_query_token(Some(query), &none).unwrap_err();
             assert_eq!(refusal.0, Reason::CredentialMalformed, "{query}");
         }

@@ -97,7 +97,8 @@ impl Gate {
 
     /// Target, authority and route: which resource is asked, or which metadata document.
     fn find<'a>(&self, witness: &mut impl Witness, request: &RequestView<'a>) -> Result<Found<'a>, Denial> {
-        let address = Address::of(request, self.trusts_proxy(request.connection.peer)).map_err(|refusal| refuse(refusal, None))?;
+        let address = Address::of(request, self.trusts_proxy(request.connection.peer))
+            .map_err(|refusal| refuse(refusal, None))?;
         let path = address.target.path();
         witness.passed(Step::Target { path, host: address.authority.host() });
         let own_port = request.connection.own_port;
@@ -166,7 +167,9 @@ impl Asked<'_, '_> {
                 witness.passed(Step::Public);
                 self.forward(Ground::Public, forward_token)
             }
-            RuleVerdict::NotServed => self.deny((Reason::RouteNotFound, "no rule matches, and only rules are served here")),
+            RuleVerdict::NotServed => {
+                self.deny((Reason::RouteNotFound, "no rule matches, and only rules are served here"))
+            }
             RuleVerdict::OtherMethods(allow) => self.deny_method(allow),
             RuleVerdict::Protected(rules) => match self.prove(witness, &rules, tokens, now) {
                 Ok(verified) => self.forward(Ground::Proven(verified), keeps_token(self.resource.forward)),
@@ -248,7 +251,8 @@ impl Asked<'_, '_> {
 
     fn forward(&self, ground: Ground, keeps_credential: bool) -> Decision {
         let target = &self.address.target;
-        let target = UpstreamTarget::new(target.path(), target.query(), &self.resource.base_path, self.resource.stripped);
+        let target =
+            UpstreamTarget::new(target.path(), target.query(), &self.resource.base_path, self.resource.stripped);
         let cors = CorsHeaders::of(self.resource.cors.as_ref(), self.request.headers);
         Decision::Forward(Permit { ground, resource: self.id, target, keeps_credential, cors })
     }

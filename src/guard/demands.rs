@@ -161,7 +161,7 @@ fn is_met(requirement: &Requirement, token: &GenuineToken) -> bool {
 
 /// The names of scopes that a request needs, each once, for the challenge.
 pub(super) fn needed_scopes<'r>(
-    resource: &GuardedResource,
+    resource: &'r GuardedResource,
     rules: impl Iterator<Item = &'r CompiledRule>,
     path: &[u8],
 ) -> Vec<String> {
@@ -174,4 +174,3 @@ pub(super) fn needed_scopes<'r>(
     }
     names
 }
-

@@ -85,7 +85,9 @@ impl Permit {
         };
         let resource = gate.resource(self.resource);
         let written = resource.identity_headers.iter();
-        written.filter_map(|header| Some((header.name.clone(), value(&header.source, token, gate, resource)?))).collect()
+        written
+            .filter_map(|header| Some((header.name.clone(), value(&header.source, token, gate, resource)?)))
+            .collect()
     }
 }
 
@@ -110,7 +112,12 @@ pub(super) fn keeps_token(forward: Forward) -> bool {
     }
 }
 
-fn value(source: &IdentitySource, token: &GenuineToken, gate: &Gate, resource: &GuardedResource) -> Option<HeaderValue> {
+fn value(
+    source: &IdentitySource,
+    token: &GenuineToken,
+    gate: &Gate,
+    resource: &GuardedResource,
+) -> Option<HeaderValue> {
     let text = match source {
         IdentitySource::Subject => gate.subject(token)?.to_string(),
         IdentitySource::Client => gate.client(token)?.to_string(),
@@ -128,7 +135,8 @@ fn printed(value: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Array(members) => {
-            let members: Option<Vec<_>> = members.iter().map(|member| printed(member).filter(|_| !member.is_array())).collect();
+            let members: Option<Vec<_>> =
+                members.iter().map(|member| printed(member).filter(|_| !member.is_array())).collect();
             Some(members?.join(","))
         }
         Value::Null | Value::Object(_) => None,

@@ -11,8 +11,8 @@ use super::demands::ScopeDemand;
 use super::denial::ChallengeFacts;
 use super::metadata;
 use crate::config::{
-    AllowedClient, BroadTokens, ClaimNames, Config, Cors, Demand, Forward, IdentityHeader, IssuerId, Requirement, Resource,
-    Unmatched,
+    AllowedClient, BroadTokens, ClaimNames, Config, Cors, Demand, Forward, IdentityHeader, IssuerId, Requirement,
+    Resource, Unmatched,
 };
 use crate::oauth::{Scope, ScopePattern};
 use crate::route::{MatchedRules, PathPattern, RuleTree};
@@ -144,7 +144,8 @@ impl GuardedResource {
             };
         }
         let top = applying.iter().map(|place| self.tree.rank(*place)).max();
-        let mut most_specific = applying.iter().filter(|place| Some(self.tree.rank(**place)) == top).map(rule).peekable();
+        let mut most_specific =
+            applying.iter().filter(|place| Some(self.tree.rank(**place)) == top).map(rule).peekable();
         let publics: Option<SmallVec<[bool; 4]>> = match most_specific.peek() {
             None => None,
             Some(_) => most_specific.map(CompiledRule::forwards_publicly).collect(),
@@ -158,9 +159,13 @@ impl GuardedResource {
 
 impl CompiledRule {
     fn new(rule: &crate::config::Rule) -> Self {
-        let place = |scope: &ScopePattern| rule.path.as_ref().zip(scope.parameter()).and_then(|(path, name)| path.parameter(name));
+        let place = |scope: &ScopePattern| {
+            rule.path.as_ref().zip(scope.parameter()).and_then(|(path, name)| path.parameter(name))
+        };
         let demand = match &rule.demand {
-            Demand::Scopes(scopes) => CompiledDemand::Scopes(scopes.iter().map(|scope| demand(scope, place(scope))).collect()),
+            Demand::Scopes(scopes) => {
+                CompiledDemand::Scopes(scopes.iter().map(|scope| demand(scope, place(scope))).collect())
+            }
             Demand::Public { forward_token } => CompiledDemand::Public { forward_token: *forward_token },
         };
         Self { methods: rule.methods.clone(), demand }

@@ -60,7 +60,11 @@ impl TokenCache {
     }
 
     /// A token that was proven before, if `is_current` says that its key set still counts.
-    pub fn get(&self, digest: &TokenDigest, is_current: impl FnOnce(&GenuineToken) -> bool) -> Option<Arc<GenuineToken>> {
+    pub fn get(
+        &self,
+        digest: &TokenDigest,
+        is_current: impl FnOnce(&GenuineToken) -> bool,
+    ) -> Option<Arc<GenuineToken>> {
         let found = self.tokens.get(digest).filter(|token| is_current(token));
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);

@@ -105,10 +105,18 @@ mod tests {
     #[test]
     fn a_wrong_type_is_a_fault_not_an_absence() {
         for value in [json!(null), json!(7), json!(true), json!(["read", 7]), json!([["read"]])] {
-            assert_eq!(words(json!({"scope": value, "scp": "read"}), &[&["scope"], &["scp"]]), Err(ClaimForm), "{value}");
+            assert_eq!(
+                words(json!({"scope": value, "scp": "read"}), &[&["scope"], &["scp"]]),
+                Err(ClaimForm),
+                "{value}"
+            );
         }
         for value in [json!(null), json!(""), json!([]), json!({}), json!(-1), json!(1.5)] {
-            assert_eq!(text_at(json!({"sub": value}).as_object().unwrap(), &[path(&["sub"])]), Err(ClaimForm), "{value}");
+            assert_eq!(
+                text_at(json!({"sub": value}).as_object().unwrap(), &[path(&["sub"])]),
+                Err(ClaimForm),
+                "{value}"
+            );
         }
     }
 }

@@ -192,7 +192,9 @@ mod tests {
             let header = format!(r#"{{"alg":"ES256","{member}":["exp"]}}"#);
             assert_eq!(reason(&token(&header, "{}")), Reason::TokenMalformed, "{member}");
         }
-        for header in [r#"{"alg":"ES256","alg":"ES256"}"#, r#"{"alg":"ES256","kid":7}"#, r#"{"alg":7}"#, "{}", "[]", "{"] {
+        for header in
+            [r#"{"alg":"ES256","alg":"ES256"}"#, r#"{"alg":"ES256","kid":7}"#, r#"{"alg":7}"#, "{}", "[]", "{"]
+        {
             assert_eq!(reason(&token(header, "{}")), Reason::TokenMalformed, "{header}");
         }
     }

@@ -68,7 +68,8 @@ impl GenuineToken {
         if claims.contains_key("cnf") {
             return Err(reject(Reason::ProofMissing, "`cnf` binds the token to a key; a plain bearer cannot use it"));
         }
-        let scopes = words_at(&claims, &trusted.claims.scope).map_err(|_| invalid("the scope claim has no usable form"))?;
+        let scopes =
+            words_at(&claims, &trusted.claims.scope).map_err(|_| invalid("the scope claim has no usable form"))?;
         let client = text_at(&claims, &trusted.claims.client).map_err(|_| invalid("the client claim is no text"))?;
         check_kind(header, &claims, trusted, scopes.is_some() || client.is_some())?;
         let subject = text_at(&claims, &trusted.claims.subject).map_err(|_| invalid("the subject claim is no text"))?;
@@ -85,7 +86,20 @@ impl GenuineToken {
         let not_before = time(&claims, "nbf")?.max(issued);
         let audiences = audiences(&claims)?;
         let weight = weight(&claims) + scopes.as_ref().map_or(0, Words::weight);
-        Ok(Self { issuer, key_set, iss, audiences, expires, not_before, issued, subject, client, scopes, claims, weight })
+        Ok(Self {
+            issuer,
+            key_set,
+            iss,
+            audiences,
+            expires,
+            not_before,
+            issued,
+            subject,
+            client,
+            scopes,
+            claims,
+            weight,
+        })
     }
 
     /// Who signed it.
@@ -139,7 +153,9 @@ fn check_kind(
     let wrong = |detail| Err(reject(Reason::TokenType, detail));
     let is_typed = header.media_type.as_deref() == Some("at+jwt");
     match trusted.token_type {
-        TokenProfile::AtJwt if !is_typed => return wrong("`typ` is not `at+jwt`, which this issuer's tokens must have"),
+        TokenProfile::AtJwt if !is_typed => {
+            return wrong("`typ` is not `at+jwt`, which this issuer's tokens must have");
+        }
         TokenProfile::AtJwt => require_rfc_9068(claims)?,
         TokenProfile::Any => match header.media_type.as_deref() {
             None | Some("at+jwt" | "jwt") => {}
@@ -152,7 +168,9 @@ fn check_kind(
         }
     }
     if claims.contains_key("nonce") && !trusted.allow_nonce {
-        return wrong("`nonce` marks an ID token (an issuer that puts it into access tokens needs `allow_nonce: true`)");
+        return wrong(
+            "`nonce` marks an ID token (an issuer that puts it into access tokens needs `allow_nonce: true`)",
+        );
     }
     match claims.get("typ") {
         None => {}

@@ -134,7 +134,16 @@ mod tests {
 
     #[test]
     fn refuses_second_readings() {
-        for json in ["", "7", "[]", "{} {}", r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"a":{"b":1,"b":1}}"#, r#"{"a":1e400}"#] {
+        for json in [
+            "",
+            "7",
+            "[]",
+            "{} {}",
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":{"b":1,"b":1}}"#,
+            r#"{"a":1e400}"#,
+        ] {
             assert_eq!(parse_object(json.as_bytes()), Err(NotStrictObject), "{json}");
         }
         assert_eq!(parse_object(b"{\"a\":\"\xff\"}"), Err(NotStrictObject));

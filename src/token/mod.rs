@@ -1,4 +1,4 @@
-//! Access tokens of others: taken apart, proven genuine, judged for one audience.
+//! Access tokens of others: whose keys count, taken apart, proven genuine, judged for one audience.
 //!
 //! [`verify()`] is the only way from text to a [`VerifiedToken`], and it asks for the [`Audience`]. In between stands
 //! the [`GenuineToken`], which a signature proved and which may be kept in the [`TokenCache`]; what changes from one
@@ -10,13 +10,22 @@ mod claims;
 mod compact;
 mod genuine;
 mod json;
+mod key;
+mod key_set;
+mod keyring;
 mod rejection;
 mod verify;
+
+#[cfg(test)]
+pub(crate) mod signer;
 
 pub use audience::{Audience, AudienceTable, SharedAudience};
 pub use cache::{TokenCache, TokenDigest};
 pub use claims::{ClaimForm, Words, claim, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
-pub use rejection::{Rejection, Refused};
+pub use key::{KeyFault, SkippedKey, VerifyingKey};
+pub use key_set::{DOCUMENT_BYTES, InvalidKeySet, KeyMiss, KeySet, KeySetId};
+pub use keyring::Keyring;
+pub use rejection::{Refused, Rejection};
 pub use verify::{Presented, TrustedKeys, VerifiedToken, verify};

@@ -104,7 +104,8 @@ pub fn verify(
     if !admits(genuine.issuer) {
         return Err(untrusted().into());
     }
-    let rejected = |rejection, genuine, presented_for| Refused::Rejected { rejection, genuine: Some(genuine), presented_for };
+    let rejected =
+        |rejection, genuine, presented_for| Refused::Rejected { rejection, genuine: Some(genuine), presented_for };
     if let Err(rejection) = check_time(&genuine, presented.now, trusted.max_lifetime) {
         return Err(rejected(rejection, genuine, None));
     }
@@ -201,7 +202,10 @@ fn check_time(token: &GenuineToken, now: Timestamp, max_lifetime: u64) -> Result
     }
     let start = token.issued.unwrap_or(now);
     match token.expires.0.saturating_sub(start.0) > max_lifetime {
-        true => Err(Rejection { reason: Reason::ClaimInvalid, detail: "the token lives longer than `limits.token_lifetime`" }),
+        true => Err(Rejection {
+            reason: Reason::ClaimInvalid,
+            detail: "the token lives longer than `limits.token_lifetime`",
+        }),
         false => Ok(()),
     }
 }

@@ -1,0 +1,92 @@
+//! Warnings: what loads, and is likely not meant or not wise.
+
+use url::Url;
+
+use super::issuers::{Issuers, WrittenIssuer};
+use super::keys::host_of;
+use super::model::{Forward, IssuerId, Resource, TrustedIssuer};
+use super::read::Reader;
+use super::resource::WrittenResource;
+use super::url::is_loopback;
+
+/// Issuers where anybody may ask for a token with any audience.
+const OPEN_ISSUERS: [&str; 3] = ["token.actions.githubusercontent.com", "accounts.google.com", "gitlab.com"];
+/// Issuers whose keys do not say which algorithm they are for.
+const KEYS_WITHOUT_ALG: [&str; 4] =
+    ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.windows.net"];
+
+/// Records every warning that needs more than one section.
+pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+    for (at, written) in issuers.0.iter().enumerate() {
+        let Some(issuer) = &written.issuer else { continue };
+        advise_on_keys(reader, written);
+        advise_on_callers(reader, written, issuer, IssuerId(at), resources);
+    }
+    for written in resources {
+        let Some(resource) = &written.resource else { continue };
+        advise_on_resource(reader, written, resource);
+    }
+}
+
+fn is_one_of(written: &WrittenIssuer, hosts: &[&str]) -> bool {
+    written.written.iter().any(|(issuer, _)| hosts.contains(&host_of(issuer)))
+}
+
+/// Without `alg` in a key, an RSA key fits six algorithms.
+fn advise_on_keys(reader: &mut Reader, written: &WrittenIssuer) {
+    if !written.algorithms_listed && is_one_of(written, &KEYS_WITHOUT_ALG) {
+        let message = format!("the keys of `{}` do not say which algorithm they are for", written.name);
+        reader.log.warning(written.place, message, "write `algorithms: [RS256]`");
+    }
+    let okta = written.written.iter().any(|(issuer, _)| {
+        let host = host_of(issuer);
+        (host.ends_with(".okta.com") || host.ends_with(".oktapreview.com")) && !issuer.contains("/oauth2/")
+    });
+    if okta {
+        let message = format!("`{}` is an Okta org: nobody can verify its access tokens", written.name);
+        reader.log.warning(
+            written.place,
+            message,
+            "use a custom authorization server: `https://ORG.okta.com/oauth2/ID`",
+        );
+    }
+}
+
+/// Where any caller picks the audience, something else must say who calls.
+fn advise_on_callers(
+    reader: &mut Reader,
+    written: &WrittenIssuer,
+    issuer: &TrustedIssuer,
+    id: IssuerId,
+    resources: &[WrittenResource],
+) {
+    if !issuer.require.is_empty() || !is_one_of(written, &OPEN_ISSUERS) {
+        return;
+    }
+    let open = |resource: &Resource| {
+        // `allowed_clients` is closed: whoever is not on it is not let in, whatever the audience.
+        let entry = resource.issuers.iter().find(|entry| entry.issuer == id);
+        entry.is_some_and(|entry| entry.require.is_empty()) && resource.allowed_clients.is_none()
+    };
+    if let Some(first) = resources.iter().find(|written| written.resource.as_ref().is_some_and(open)) {
+        let message = format!("anybody at `{}` may ask for a token for `{}`", written.name, first.key);
+        let hint = "say who may call with `require:`, like `require: { repository_owner_id: [\"65\"] }`";
+        reader.log.warning(written.place, message, hint);
+    }
+}
+
+fn advise_on_resource(reader: &mut Reader, written: &WrittenResource, resource: &Resource) {
+    if !resource.key.is_http() {
+        let message = format!("`{}` is no URL, so clients find no metadata for it", written.key);
+        reader.log.warning(written.place, message, "prefer the public URL of the API (RFC 8707 section 3)");
+    }
+    if !resource.public && resource.issuers.is_empty() {
+        let message = format!("no issuer may vouch at `{}`, so every request is refused", written.key);
+        reader.log.warning(written.place, message, "name one under `trusted_issuers`");
+    }
+    let in_the_clear = |url: &Url| url.scheme() == "http" && !is_loopback(url);
+    if resource.forward == Forward::Token && resource.upstream.urls.iter().any(in_the_clear) {
+        let message = format!("the tokens of `{}` go to its upstream without TLS", written.key);
+        reader.log.warning(written.place, message, "use `https` there, or `forward: none` (RFC 6750 section 5.2)");
+    }
+}

@@ -1,0 +1,139 @@
+//! What no section can know alone: names that mean two things, requests that belong to two resources.
+
+use std::collections::HashMap;
+
+use super::fault::Place;
+use super::issuers::Issuers;
+use super::model::ResourceId;
+use super::read::Reader;
+use super::resource::WrittenResource;
+use crate::oauth::ResourceIndicator;
+use crate::route::{HostTable, PrefixClash};
+
+/// Records every fault between sections.
+pub(super) fn check(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+    check_issuers(reader, issuers);
+    check_routes(reader, resources);
+    check_spelling(reader, resources);
+    check_audiences(reader, issuers, resources);
+    check_ignored(reader, issuers, resources);
+}
+
+/// One `iss` is one issuer, and one issuer at most is printed without its name.
+fn check_issuers(reader: &mut Reader, issuers: &Issuers) {
+    let mut names: HashMap<&str, &str> = HashMap::new();
+    let mut plain: Option<&str> = None;
+    for written in &issuers.0 {
+        for (text, place) in &written.written {
+            match names.insert(text, &written.name) {
+                Some(first) if first == written.name => {
+                    reader.log.error(*place, "this `issuer` is listed twice", "once is enough; is another one meant?");
+                }
+                Some(first) => {
+                    let message = format!("`{}` and `{first}` have the same `issuer`", written.name);
+                    reader.log.error(*place, message, "nobody could say whose token it is; keep one of the two");
+                }
+                None => {}
+            }
+        }
+        match (plain, written.plain_subjects) {
+            (Some(first), Some(place)) => {
+                let message = format!("`{}` says `subjects: plain`, and so does `{first}`", written.name);
+                let hint = "one issuer at most may: the same subject of two issuers is two people";
+                reader.log.error(place, message, hint);
+            }
+            (None, Some(_)) => plain = Some(&written.name),
+            (_, None) => {}
+        }
+    }
+}
+
+/// A request belongs to one resource at most.
+fn check_routes(reader: &mut Reader, resources: &[WrittenResource]) {
+    let mut table: HostTable<ResourceId> = HostTable::default();
+    for (at, written) in resources.iter().enumerate() {
+        let Some(resource) = &written.resource else { continue };
+        let place = written.match_place.unwrap_or(written.place);
+        for host in &resource.matches.hosts {
+            if let Err(PrefixClash(first)) = table.insert(host, 443, &resource.matches.path, ResourceId(at)) {
+                let prefix = format!("{host}{}", resource.matches.path);
+                clash(reader, place, &prefix, &resources[first.0], first == ResourceId(at));
+            }
+        }
+        if resource.matches.path.starts_with(ResourceIndicator::METADATA_PREFIX) {
+            let message = format!("the path `{}` belongs to the gateway", resource.matches.path);
+            reader.log.error(place, message, "the metadata of resources lies there (RFC 9728 section 3)");
+        }
+    }
+}
+
+fn clash(reader: &mut Reader, place: Place, prefix: &str, first: &WrittenResource, same: bool) {
+    if same {
+        let message = format!("`{prefix}` is matched twice by one resource");
+        return reader.log.error(place, message, "name each host once");
+    }
+    let message = format!("`{prefix}` belongs to the resource `{}` already", first.key);
+    let hint = format!("that one is in line {}; give one of them another host or path", first.place.line);
+    reader.log.error(place, message, hint);
+}
+
+/// Two keys that differ by a final slash alone are one key to whoever types them.
+fn check_spelling(reader: &mut Reader, resources: &[WrittenResource]) {
+    let mut seen: HashMap<&str, &WrittenResource> = HashMap::new();
+    for written in resources {
+        let bare = written.key.strip_suffix('/').unwrap_or(&written.key);
+        if let Some(first) = seen.insert(bare, written) {
+            let message = format!("`{}` and `{}` differ by a final slash alone", written.key, first.key);
+            let hint = format!("the other one is in line {}; nobody can tell them apart", first.place.line);
+            reader.log.error(written.place, message, hint);
+        }
+    }
+}
+
+/// An audience opens one resource: no two may share a name under one issuer.
+fn check_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+    let keys: HashMap<&str, &WrittenResource> =
+        resources.iter().map(|written| (written.key.as_str(), written)).collect();
+    let mut taken: HashMap<(usize, &str), &WrittenResource> = HashMap::new();
+    for written in resources {
+        for (issuer, audience, place) in &written.audiences {
+            match keys.get(audience.as_str()) {
+                Some(own) if own.place == written.place => {
+                    let hint = "take it out; only further names stand here";
+                    reader.log.warning(*place, "the resource's own key is always an audience", hint);
+                    continue;
+                }
+                Some(other) => {
+                    let message = "this audience is the key of another resource";
+                    let hint = format!("a token for `{}` would open this one too; take it out", other.key);
+                    reader.log.error(*place, message, hint);
+                    continue;
+                }
+                None => {}
+            }
+            match taken.insert((issuer.0, audience), written) {
+                Some(first) if first.place != written.place => {
+                    let name = issuers.0.get(issuer.0).map_or("", |issuer| issuer.name.as_str());
+                    let message = format!("the resource `{}` has this audience of `{name}` already", first.key);
+                    let hint = "a token with it would open both; ask the provider for one audience for each API";
+                    reader.log.error(*place, message, hint);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// An audience that is overlooked is not one of ours.
+fn check_ignored(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+    for written in &issuers.0 {
+        let Some(issuer) = &written.issuer else { continue };
+        for ignored in &issuer.ignore_audiences {
+            if let Some(resource) = resources.iter().find(|resource| resource.key == *ignored) {
+                let message = format!("`{}` overlooks the audience of the resource `{}`", written.name, resource.key);
+                let hint = "take it out of `ignore_audiences`; those are audiences that no API here has";
+                reader.log.error(written.place, message, hint);
+            }
+        }
+    }
+}

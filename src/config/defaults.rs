@@ -1,0 +1,90 @@
+//! What resources may say and `defaults` may say for all of them.
+
+use super::cors;
+use super::headers;
+use super::limits::MAX_BODY;
+use super::model::{BroadTokens, Cors, Forward, IdentityHeader, Unmatched};
+use super::read::{Reader, Section};
+use super::yaml::{Kind, Node};
+
+/// The keys that `defaults` and a resource share; nothing where nothing is said.
+#[derive(Clone, Default)]
+pub(super) struct Shared {
+    pub(super) forward: Option<Forward>,
+    pub(super) identity_headers: Option<Vec<IdentityHeader>>,
+    pub(super) cors: Option<Cors>,
+    pub(super) broad_tokens: Option<BroadTokens>,
+    pub(super) body_bytes: Option<u64>,
+    pub(super) unmatched: Option<Unmatched>,
+    pub(super) path_parameters: Option<bool>,
+    pub(super) websocket: Option<bool>,
+}
+
+/// Reads `defaults`.
+pub(super) fn defaults(reader: &mut Reader, node: &Node) -> Option<Shared> {
+    let mut section = reader.section(node, "`defaults`")?;
+    let shared = shared(reader, &mut section);
+    section.finish(reader);
+    Some(shared)
+}
+
+/// Reads the shared keys of a section.
+pub(super) fn shared(reader: &mut Reader, section: &mut Section<'_>) -> Shared {
+    section.not_yet(reader, "mode", "leave it out: every request is judged");
+    Shared {
+        forward: section.optional(reader, "forward", forward),
+        identity_headers: section.optional(reader, "identity_headers", headers::identity_headers),
+        cors: section.optional(reader, "cors", cors::cors),
+        broad_tokens: section.optional(reader, "broad_tokens", broad_tokens),
+        body_bytes: section.optional(reader, "body_bytes", |reader, node| reader.size(node, 1..=MAX_BODY)),
+        unmatched: section.optional(reader, "unmatched", |reader, node| {
+            let words = [("allow", Unmatched::Allow), ("refuse", Unmatched::Refuse)];
+            reader.choice(node, "answer to requests that no rule matches", &words)
+        }),
+        path_parameters: section.optional(reader, "path_parameters", Reader::boolean),
+        websocket: section.optional(reader, "upgrade", upgrade),
+    }
+}
+
+impl Shared {
+    /// What is said here, else what `other` says. A map of identity headers replaces the other one whole.
+    pub(super) fn or(self, other: &Self) -> Self {
+        Self {
+            forward: self.forward.or(other.forward),
+            identity_headers: self.identity_headers.or_else(|| other.identity_headers.clone()),
+            cors: self.cors.or_else(|| other.cors.clone()),
+            broad_tokens: self.broad_tokens.or(other.broad_tokens),
+            body_bytes: self.body_bytes.or(other.body_bytes),
+            unmatched: self.unmatched.or(other.unmatched),
+            path_parameters: self.path_parameters.or(other.path_parameters),
+            websocket: self.websocket.or(other.websocket),
+        }
+    }
+}
+
+fn forward(reader: &mut Reader, node: &Node) -> Option<Forward> {
+    if reader.word_not_yet(node, &["narrowed"], &["none", "token"]) {
+        return None;
+    }
+    reader.choice(node, "credential that is forwarded", &[("none", Forward::None), ("token", Forward::Token)])
+}
+
+fn broad_tokens(reader: &mut Reader, node: &Node) -> Option<BroadTokens> {
+    if reader.word_not_yet(node, &["narrow"], &["reject", "strict", "accept"]) {
+        return None;
+    }
+    let words = [("reject", BroadTokens::Reject), ("strict", BroadTokens::Strict), ("accept", BroadTokens::Accept)];
+    reader.choice(node, "way to treat broad tokens", &words)
+}
+
+/// `[websocket]`, or `[]`.
+fn upgrade(reader: &mut Reader, node: &Node) -> Option<bool> {
+    if let Kind::Scalar(_) | Kind::Sequence(_) = node.kind {
+        let protocols = reader.one_or_many(node, |reader, item| {
+            reader.choice(item, "protocol that a connection may switch to", &[("websocket", ())])
+        })?;
+        return Some(!protocols.is_empty());
+    }
+    reader.unexpected(node, "a list", "write `[websocket]`, or `[]` for none");
+    None
+}

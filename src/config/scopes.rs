@@ -1,0 +1,139 @@
+//! Scopes: those that a resource declares, and everything that may only name declared ones.
+
+use std::collections::BTreeMap;
+
+use super::read::Reader;
+use super::yaml::{Kind, Node};
+use crate::oauth::{InvalidScope, Scope, ScopePattern};
+
+/// The scopes of one resource.
+#[derive(Default)]
+pub(super) struct Declared {
+    pub(super) scopes: Vec<(ScopePattern, Option<String>)>,
+    /// Whether some are missing here because they have faults, so that nobody can say what is undefined.
+    incomplete: bool,
+}
+
+/// Reads a resource's `scopes`: a mapping to descriptions, or a list.
+pub(super) fn declared(reader: &mut Reader, node: &Node) -> Declared {
+    let before = reader.log.errors();
+    let mut declared = Declared::default();
+    if let Kind::Mapping(entries) = &node.kind {
+        for (key, node) in entries {
+            let description = description(reader, node);
+            match ScopePattern::parse(&key.text) {
+                Ok(scope) => declared.add(reader, scope, description, key.place),
+                Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+            }
+        }
+    } else if let Some(scopes) = reader.one_or_many(node, |reader, item| Some((pattern(reader, item)?, item.place))) {
+        for (scope, place) in scopes {
+            declared.add(reader, scope, None, place);
+        }
+    }
+    declared.incomplete = reader.log.errors() > before;
+    declared
+}
+
+/// Reads the top-level `scopes`: descriptions of scopes that several resources share.
+pub(super) fn described(reader: &mut Reader, node: &Node) -> Option<BTreeMap<Scope, String>> {
+    let section = reader.section(node, "`scopes`")?;
+    let mut described = BTreeMap::new();
+    for (key, node) in section.entries() {
+        let text = reader.string(node);
+        match ScopePattern::parse(&key.text).and(Scope::parse(&key.text)) {
+            Ok(scope) => described.extend(text.map(|text| (scope, text))),
+            Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+        }
+    }
+    Some(described)
+}
+
+/// A description, or nothing where nothing stands.
+fn description(reader: &mut Reader, node: &Node) -> Option<String> {
+    match &node.kind {
+        Kind::Scalar(scalar) if scalar.is_null() => None,
+        _ => reader.string(node),
+    }
+}
+
+fn pattern(reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
+    let scalar = reader.scalar(node)?;
+    match ScopePattern::parse(&scalar.text) {
+        Ok(scope) => Some(scope),
+        Err(why) => {
+            reader.log.error(node.place, format!("`{}` is no scope", scalar.shown()), hint(why));
+            None
+        }
+    }
+}
+
+fn hint(why: InvalidScope) -> String {
+    why.to_string()
+}
+
+impl Declared {
+    fn add(
+        &mut self,
+        reader: &mut Reader,
+        scope: ScopePattern,
+        description: Option<String>,
+        place: super::fault::Place,
+    ) {
+        let same = |other: &ScopePattern| {
+            other.affixes() == scope.affixes() && other.parameter().is_some() == scope.parameter().is_some()
+        };
+        if let Some((other, _)) = self.scopes.iter().find(|(other, _)| same(other)) {
+            let hint = format!("it is the same as `{other}`; keep one of them");
+            reader.log.error(place, "a scope is declared twice", hint);
+            return;
+        }
+        self.scopes.push((scope, description));
+    }
+
+    /// A scope that somebody must have: a declared one, or a pattern with the affixes of a declared one.
+    pub(super) fn demanded(&self, reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
+        let demanded = pattern(reader, node)?;
+        let known = self.scopes.iter().any(|(declared, _)| match demanded.parameter() {
+            Some(_) => declared.parameter().is_some() && declared.affixes() == demanded.affixes(),
+            None => declared.covers(demanded.as_str()),
+        });
+        if known || self.incomplete {
+            return Some(demanded);
+        }
+        self.undefined(reader, node);
+        None
+    }
+
+    /// A scope that somebody gets: a declared one, with a value where the declared one has a parameter.
+    pub(super) fn granted(&self, reader: &mut Reader, node: &Node) -> Option<Scope> {
+        let pattern = pattern(reader, node)?;
+        let shown = reader.scalar(node)?.shown();
+        if pattern.parameter().is_some() {
+            let message = format!("`{shown}` has no value for its parameter");
+            reader.log.error(node.place, message, "a token carries a value there; write one, like `transaction:7`");
+            return None;
+        }
+        let known = self.scopes.iter().any(|(declared, _)| declared.covers(pattern.as_str()));
+        if !known && !self.incomplete {
+            self.undefined(reader, node);
+            return None;
+        }
+        Scope::parse(pattern.as_str()).ok()
+    }
+
+    fn undefined(&self, reader: &mut Reader, node: &Node) {
+        let Some(scalar) = reader.scalar(node) else { return };
+        let message = format!("this resource has no scope `{}`", scalar.shown());
+        let hint = if self.scopes.is_empty() {
+            "declare it under the resource's `scopes`".to_owned()
+        } else {
+            let known = reader.suggest(&scalar.text, self.scopes.iter().map(|(scope, _)| scope.as_str()));
+            format!(
+                "{known}{} declare it under the resource's `scopes`",
+                if known.ends_with('?') { " Else" } else { ";" }
+            )
+        };
+        reader.log.error(node.place, message, hint);
+    }
+}

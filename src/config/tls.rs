@@ -1,0 +1,108 @@
+//! Certificate files: read and tried once at load, so that a bad one is a fault and not an outage.
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::model::Certificate;
+use super::read::Reader;
+use super::yaml::{Kind, Node};
+use crate::secret::Secret;
+
+/// The longest PEM file, in bytes; a whole bundle of public roots is a quarter of that.
+const MAX_PEM: u64 = 1 << 20;
+
+/// Reads `tls`: `{ cert, key }`, or a list of them.
+pub(super) fn certificates(reader: &mut Reader, node: &Node) -> Option<Vec<Certificate>> {
+    let before = reader.log.errors();
+    let certificates = reader.one_or_many(node, certificate)?;
+    if certificates.is_empty() && reader.log.errors() == before {
+        reader.log.error(
+            node.owner,
+            "`tls` is an empty list",
+            "name a certificate, or leave the key out for plain HTTP",
+        );
+    }
+    Some(certificates)
+}
+
+fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
+    let mut section = reader.section(node, "`tls`")?;
+    let mut key_node = None;
+    let chain = section.required(reader, "cert", "name the PEM file of the certificate chain", |reader, node| {
+        let pem = reader.file(node, MAX_PEM)?;
+        Some((reader.string(node)?, chain(reader, node, &pem)?, pem))
+    });
+    let key = section.required(reader, "key", "name the PEM file of the private key", |reader, node| {
+        key_node = Some(node);
+        let pem = reader.file(node, MAX_PEM)?;
+        Some((key(reader, node, &pem)?, Secret::new(pem)))
+    });
+    section.finish(reader);
+    let ((path, chain, cert_pem), (key, key_pem)) = (chain?, key?);
+    let node = key_node?;
+    let signing = match aws_lc_rs::default_provider().key_provider.load_private_key(key) {
+        Ok(signing) => signing,
+        Err(_) => {
+            let message = "this kind of private key cannot be used for TLS";
+            reader.log.error(node.place, message, "use an ECDSA (P-256, P-384), Ed25519 or RSA key");
+            return None;
+        }
+    };
+    match CertifiedKey::new(chain, signing).keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            Some(Certificate { cert: reader.resolve(&path), cert_pem: cert_pem.into(), key_pem })
+        }
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let message = "the private key is not the certificate's";
+            reader.log.error(node.place, message, "name the key that the certificate was requested with");
+            None
+        }
+        Err(_) => {
+            reader.log.error(node.owner, "the certificate cannot be read", "is it an X.509 certificate of version 3?");
+            None
+        }
+    }
+}
+
+fn chain(reader: &mut Reader, node: &Node, pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    match CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>() {
+        Ok(chain) if !chain.is_empty() => Some(chain),
+        _ => {
+            let message = format!("the file `{}` holds no certificate", reader.scalar(node)?.shown());
+            reader.log.error(node.place, message, "a PEM file has `-----BEGIN CERTIFICATE-----` in it, the leaf first");
+            None
+        }
+    }
+}
+
+fn key(reader: &mut Reader, node: &Node, pem: &[u8]) -> Option<PrivateKeyDer<'static>> {
+    match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(key) => Some(key),
+        Err(_) => {
+            let message = format!("the file `{}` holds no private key", reader.scalar(node)?.shown());
+            reader.log.error(
+                node.place,
+                message,
+                "a PEM file has `-----BEGIN PRIVATE KEY-----` in it, without a password",
+            );
+            None
+        }
+    }
+}
+
+/// Reads `trusted_cas`: PEM files, put together.
+pub(super) fn authorities(reader: &mut Reader, node: &Node) -> Option<Vec<u8>> {
+    if let Kind::Mapping(_) = node.kind {
+        reader.unexpected(node, "a file name or a list of them", "name PEM files");
+        return None;
+    }
+    let files = reader.one_or_many(node, |reader, node| {
+        let mut pem = reader.file(node, MAX_PEM)?;
+        chain(reader, node, &pem)?;
+        pem.push(b'\n');
+        Some(pem)
+    })?;
+    Some(files.concat())
+}

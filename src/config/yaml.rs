@@ -1,0 +1,282 @@
+//! YAML text as a tree that knows its places.
+//!
+//! A configuration needs less than YAML has: scalars, lists and mappings, in one document. Deliberately absent: anchors
+//! and aliases (so there are no alias bombs), merge keys, tags, keys that are no scalars, and any guess at types: a
+//! scalar is text until somebody asks for something else. Serde is not used because it stops at the first fault.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
+
+use super::fault::{FaultLog, Place};
+
+/// The longest file, in bytes.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+/// The most scalars, lists and mappings together.
+const MAX_NODES: usize = 200_000;
+/// How deep lists and mappings may lie in each other.
+const MAX_DEPTH: usize = 32;
+
+/// The beginning of a file.
+pub(super) const START: Place = Place { line: 1, column: 1 };
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Where the value begins.
+    pub(super) place: Place,
+    /// Where the key stands that holds the value; the value's own place if there is none.
+    pub(super) owner: Place,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Scalar(Scalar),
+    Sequence(Vec<Node>),
+    Mapping(Vec<(Key, Node)>),
+    /// Something whose fault has been told already.
+    Broken,
+}
+
+/// One piece of text.
+#[derive(Debug)]
+pub(super) struct Scalar {
+    /// What it says, with everything that was interpolated.
+    pub(super) text: String,
+    /// What the file says, if something was interpolated: this is what a message may show.
+    pub(super) written: Option<String>,
+    /// Whether it stands without quotes, so that `null` means nothing.
+    pub(super) plain: bool,
+}
+
+impl Scalar {
+    /// What a message may show.
+    pub(super) fn shown(&self) -> &str {
+        self.written.as_deref().unwrap_or(&self.text)
+    }
+
+    /// Whether there is nothing: no text, `~` or `null`, without quotes.
+    pub(super) fn is_null(&self) -> bool {
+        self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+    }
+}
+
+/// The key of an entry.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) place: Place,
+}
+
+/// Reads the one document of a file; nothing if there is none that can be worked with.
+pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
+    if text.len() > MAX_BYTES {
+        log.error(START, "the file is longer than 1 MiB", "a configuration is shorter; is this the right file?");
+        return None;
+    }
+    // Directives only serve tags, and an unknown anchor is told together with all others.
+    let options: Options = granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let events = Parser::new_from_str_with_options(text, options);
+    let mut builder = Builder { log, open: Vec::new(), root: None, documents: 0, nodes: 0 };
+    for event in events {
+        let told = match event {
+            Ok((event, span)) => builder.take(event, &span),
+            Err(error) => builder.refuse(&error, text),
+        };
+        if let Err(Stop) = told {
+            return None;
+        }
+    }
+    match builder.root {
+        Some(root) => Some(root),
+        None => {
+            log.error(START, "the file says nothing", "a configuration has at least `listen` and `resources`");
+            None
+        }
+    }
+}
+
+/// What follows cannot be made sense of; the fault has been told.
+struct Stop;
+
+struct Builder<'l> {
+    log: &'l mut FaultLog,
+    open: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    nodes: usize,
+}
+
+/// A list or mapping whose end has not come yet.
+struct Open {
+    place: Place,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping {
+        entries: Vec<(Key, Node)>,
+        /// The keys of the entries, and their lines.
+        lines: HashMap<String, usize>,
+        /// A key whose value has not come yet; without text if it is none that can be used.
+        key: Option<(Option<String>, Place)>,
+    },
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Stop> {
+        let place = place(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.check_properties(place, anchor, tag.is_some());
+                let plain = style == ScalarStyle::Plain;
+                let scalar = Scalar { text: text.into_owned(), written: None, plain };
+                self.add(place, Kind::Scalar(scalar))
+            }
+            Event::SequenceStart(_, anchor, tag) => {
+                self.check_properties(place, anchor, tag.is_some());
+                self.enter(place, Content::Sequence(Vec::new()))
+            }
+            Event::MappingStart(_, anchor, tag) => {
+                self.check_properties(place, anchor, tag.is_some());
+                self.enter(place, Content::Mapping { entries: Vec::new(), lines: HashMap::new(), key: None })
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.leave(),
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.log.error(
+                    place,
+                    "anchors and aliases are not supported",
+                    "write the value out, or put what all resources share under `defaults`",
+                );
+                self.add(place, Kind::Broken)
+            }
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents == 1 {
+                    return Ok(());
+                }
+                self.log.error(place, "a second document begins here", "one file holds one configuration");
+                Err(Stop)
+            }
+            // The rest is presentation: the ends of documents, and whatever a later version of the crate tells.
+            _ => Ok(()),
+        }
+    }
+
+    fn check_properties(&mut self, place: Place, anchor: usize, tagged: bool) {
+        if anchor != 0 {
+            self.log.error(
+                place,
+                "anchors and aliases are not supported",
+                "write the value out, or put what all resources share under `defaults`",
+            );
+        }
+        if tagged {
+            self.log.error(place, "tags are not supported", "write the value without its `!…`");
+        }
+    }
+
+    fn enter(&mut self, place: Place, content: Content) -> Result<(), Stop> {
+        if self.open.len() == MAX_DEPTH {
+            let message = format!("lists and mappings lie more than {MAX_DEPTH} deep in each other");
+            self.log.error(place, message, "no configuration needs that");
+            return Err(Stop);
+        }
+        self.open.push(Open { place, content });
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Stop> {
+        let Some(Open { place, content, .. }) = self.open.pop() else {
+            return Ok(());
+        };
+        let kind = match content {
+            Content::Sequence(items) => Kind::Sequence(items),
+            Content::Mapping { entries, .. } => Kind::Mapping(entries),
+        };
+        self.add(place, kind)
+    }
+
+    /// The place of the key that waits for its value.
+    fn owner(&self) -> Option<Place> {
+        match &self.open.last()?.content {
+            Content::Mapping { key: Some((_, place)), .. } => Some(*place),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, place: Place, kind: Kind) -> Result<(), Stop> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            self.log.error(
+                place,
+                format!("the file holds more than {MAX_NODES} values"),
+                "no configuration needs that",
+            );
+            return Err(Stop);
+        }
+        let owner = self.owner().unwrap_or(place);
+        let node = Node { place, owner, kind };
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::Sequence(items)) => items.push(node),
+            Some(Content::Mapping { entries, lines, key }) => match key.take() {
+                None => *key = Some((usable_key(node, self.log), place)),
+                Some((None, _)) => {}
+                Some((Some(text), place)) => {
+                    if let Some(line) = lines.get(&text) {
+                        let message = format!("the key `{text}` is repeated");
+                        self.log.error(place, message, format!("it stands in line {line} already; keep one of them"));
+                    } else {
+                        lines.insert(text.clone(), place.line);
+                        entries.push((Key { text, place }, node));
+                    }
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// Tells an error of syntax. What came before is not looked at: half a file says little about the whole one.
+    fn refuse(&mut self, error: &ScanError, text: &str) -> Result<(), Stop> {
+        let marker = error.marker();
+        let place = Place { line: marker.line().max(1), column: marker.col() + 1 };
+        let line = text.lines().nth(place.line - 1).unwrap_or_default();
+        let hint = if line.contains("${") {
+            "inside `{ }` and `[ ]`, `\"${NAME}\"` stands in quotes"
+        } else if line.trim_start_matches(' ').starts_with('\t') {
+            "indent with spaces"
+        } else {
+            "look at the indentation, the quotes and the brackets here and just above"
+        };
+        self.log.error(place, format!("this is not YAML: {}", error.info()), hint);
+        Err(Stop)
+    }
+}
+
+fn usable_key(node: Node, log: &mut FaultLog) -> Option<String> {
+    let place = node.place;
+    match node.kind {
+        Kind::Scalar(scalar) if scalar.plain && scalar.text == "<<" => {
+            log.error(place, "merge keys are not supported", "put what all resources share under `defaults`");
+            None
+        }
+        Kind::Scalar(scalar) if scalar.text.contains("${") => {
+            log.error(place, "`${…}` cannot stand in a key", "only values are interpolated; write the key out");
+            None
+        }
+        Kind::Scalar(scalar) => Some(scalar.text),
+        Kind::Sequence(_) | Kind::Mapping(_) => {
+            log.error(place, "a list or mapping cannot be a key", "a key is a single word, in quotes where it must be");
+            None
+        }
+        Kind::Broken => None,
+    }
+}
+
+fn place(span: &Span) -> Place {
+    Place { line: span.start.line().max(1), column: span.start.col() + 1 }
+}
