@@ -161,7 +161,7 @@ impl Documents {
         (self.failures, self.last_error.clone())
     }
 
-    /// When the oldest document in use was fetched; nothing if none ever was.
+    /// When the place that has been silent the longest gave its last document; nothing if none ever did.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
         let fetched = self.shelves.iter().filter(|shelf| shelf.place.is_fetched());
         fetched.filter_map(|shelf| shelf.last.as_ref().map(|(_, read_at)| *read_at)).min()
@@ -188,4 +188,71 @@ fn with_cause(error: &ReadError) -> String {
     }
     let cause = innermost.to_string();
     if message.contains(&cause) { message } else { format!("{message}: {cause}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{JwksLocation, KeySource};
+    use crate::oauth::Algorithm;
+    use crate::token::signer::{TestSigner, jwks};
+    use crate::token::site::trusted;
+
+    const MAX_STALE: u64 = 3600;
+
+    /// An issuer with key sets at two URLs.
+    fn issuer() -> TrustedIssuer {
+        let at = |path: &str| JwksLocation::Url(Url::parse(&format!("https://login.example.com/{path}")).unwrap());
+        TrustedIssuer {
+            keys: KeySource::Jwks(vec![at("one"), at("two")]),
+            max_stale: Duration::from_secs(MAX_STALE),
+            ..trusted("https://login.example.com")
+        }
+    }
+
+    fn reading(kid: &str) -> Result<Reading, ReadError> {
+        let document = jwks(&[TestSigner::new(kid, "ES256").jwk()]).into();
+        Ok(Reading { document, max_age: Some(Duration::from_secs(120)), found_at: None })
+    }
+
+    fn kids(documents: &Documents) -> Vec<&'static str> {
+        let keys = documents.current(&issuer()).expect("there are keys").keys;
+        ["a", "b"].into_iter().filter(|kid| keys.find(Some(kid), Algorithm::Es256).is_ok()).collect()
+    }
+
+    #[test]
+    fn what_a_silent_place_gave_is_left_out_once_it_is_too_stale() {
+        let (mut documents, _) = Documents::new(&issuer());
+        documents.take_in(vec![(0, reading("a")), (1, reading("b"))], Timestamp(1_000), &issuer());
+        let later = [(1_000 + MAX_STALE, &["a", "b"][..]), (1_001 + MAX_STALE, &["b"])];
+        for (now, expected) in later {
+            let again = vec![(0, Err(ReadError::Timeout)), (1, reading("b"))];
+            documents.take_in(again, Timestamp(now), &issuer());
+            assert_eq!(kids(&documents), expected, "{now}");
+        }
+        assert_eq!(documents.oldest(), Some(Timestamp(1_000)));
+    }
+
+    #[test]
+    fn news_comes_once_for_each_change() {
+        let (mut documents, _) = Documents::new(&issuer());
+        let mut take_in = |reading| documents.take_in(vec![(0, reading)], Timestamp(1_000), &issuer());
+        let failed = take_in(Err(ReadError::Timeout));
+        assert_eq!(failed.failed.as_deref(), Some("reading the keys took too long"));
+        assert_eq!(take_in(Err(ReadError::Timeout)), News::default());
+        let good = reading("a").unwrap();
+        assert_eq!(take_in(Ok(good.clone())), News { keys: Some(1), recovered: true, ..News::default() });
+        assert_eq!(take_in(Ok(good)), News::default());
+        assert!(take_in(Err(ReadError::Timeout)).failed.is_some());
+    }
+
+    #[test]
+    fn the_next_round_comes_by_the_shortest_max_age_or_after_a_failure_sooner() {
+        let (mut documents, _) = Documents::new(&issuer());
+        assert_eq!(documents.pause(&issuer()), issuer().refresh);
+        documents.take_in(vec![(0, reading("a"))], Timestamp(1_000), &issuer());
+        assert_eq!(documents.pause(&issuer()), Duration::from_secs(120));
+        documents.take_in(vec![(0, Err(ReadError::Timeout))], Timestamp(1_000), &issuer());
+        assert_eq!(documents.pause(&issuer()), Duration::from_secs(1));
+    }
 }

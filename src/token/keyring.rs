@@ -259,4 +259,4 @@ fn roll() -> u8 {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -10,6 +10,8 @@ mod place;
 
 #[cfg(test)]
 pub(crate) mod signer;
+#[cfg(test)]
+pub(crate) mod site;
 
 pub use key::{KeyFault, SkippedKey, VerifyingKey};
 pub use key_set::{DOCUMENT_BYTES, InvalidKeySet, KeyMiss, KeySet, KeySetId};

@@ -189,10 +189,23 @@ fn a_point_off_the_curve_is_skipped() {
     let mut swapped = signer.jwk();
     (swapped["x"], swapped["y"]) = (signer.jwk()["y"].clone(), signer.jwk()["x"].clone());
     assert_eq!(fault_of(&swapped, &[]), KeyFault::Point);
-    // Too short: were the lengths not looked at, bytes could move from one ordinate to the other.
     assert_eq!(fault_of(&changed("ES256", "x", json!("AAAA")), &[]), KeyFault::Point);
     assert_eq!(fault_of(&changed("EdDSA", "x", json!("AAAA")), &[Algorithm::EdDsa]), KeyFault::Point);
+    // The key behind the head that a certificate puts before it.
+    let x = TestSigner::new("odd", "EdDSA").jwk()["x"].as_str().map(|x| format!("MCowBQYDK2VwAyEA{x}"));
+    assert_eq!(fault_of(&changed("EdDSA", "x", json!(x)), &[Algorithm::EdDsa]), KeyFault::Point);
     assert_eq!(fault_of(&changed("ES384", "crv", json!("P-256")), &[]), KeyFault::AlgorithmMismatch);
+}
+
+#[test]
+fn an_ordinate_of_another_length_is_skipped() {
+    // RFC 7517 §A.1.
+    let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
+    let key = |x: &str, y: &str| json!({ "kty": "EC", "crv": "P-256", "kid": "odd", "x": x, "y": y });
+    assert!(parse(&[key(x, y)], &[Algorithm::Es256]).is_ok());
+    // The same bytes in a row, the first one of `y` moved to the end of `x`.
+    let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D7g", "S2XpJFbZiItSs3m9-9Ue6GnvHw_GW2ZZaVtszggXIw");
+    assert_eq!(fault_of(&key(x, y), &[]), KeyFault::Point);
 }
 
 #[test]

@@ -1,85 +1,21 @@
 //! A ring against an issuer on the loopback address: what it fetches, how often, and what it keeps.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::Semaphore;
-use url::Url;
 
 use super::*;
-use crate::config::{ClaimNames, JwksLocation, KeySource, SubjectForm, TokenProfile};
-use crate::fetch::loopback::{Loopback, Reply};
-use crate::oauth::{Algorithm, IssuerName};
+use crate::config::{JwksLocation, KeySource};
+use crate::fetch::loopback::Reply;
+use crate::oauth::Algorithm;
 use crate::secret::Secret;
 use crate::token::KeySetId;
 use crate::token::signer::{TestSigner, jwks};
+use crate::token::site::{Site, trusted};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// An issuer as the configuration gives it, with the defaults, found by discovery.
-pub(in crate::token) fn trusted(issuer: &str) -> TrustedIssuer {
-    TrustedIssuer {
-        name: IssuerName::parse("corp").unwrap(),
-        issuers: vec![issuer.to_owned()],
-        keys: KeySource::Discovery { issuer: Url::parse(issuer).unwrap() },
-        fetch_token: None,
-        algorithms: Algorithm::ALL.to_vec(),
-        claims: ClaimNames { scope: Vec::new(), client: Vec::new(), subject: Vec::new(), carry: Vec::new() },
-        token_type: TokenProfile::Any,
-        allow_nonce: false,
-        exchange_audiences: Vec::new(),
-        ignore_audiences: Vec::new(),
-        require: Vec::new(),
-        subjects: SubjectForm::Qualified,
-        refresh: Duration::from_secs(600),
-        refetch_after: Duration::from_secs(30),
-        max_stale: 24 * HOUR,
-    }
-}
-
-/// An issuer's web server whose pages a test changes as it goes; an unknown page is 404.
-struct Site {
-    server: Loopback,
-    pages: Arc<Mutex<HashMap<String, Reply>>>,
-}
-
-impl Site {
-    async fn start() -> Self {
-        let pages: Arc<Mutex<HashMap<String, Reply>>> = Arc::default();
-        let served = Arc::clone(&pages);
-        let answers = move |path: &str| held(&served).get(path).cloned().unwrap_or(Reply::status(404));
-        Self { server: Loopback::start(answers).await, pages }
-    }
-
-    fn set(&self, path: &str, reply: Reply) {
-        held(&self.pages).insert(path.to_owned(), reply);
-    }
-
-    /// Publishes new keys with these names at `path`.
-    fn publish(&self, path: &str, kids: &[&str]) {
-        let keys: Vec<_> = kids.iter().map(|kid| TestSigner::new(kid, "ES256").jwk()).collect();
-        self.set(path, Reply::ok(jwks(&keys)));
-    }
-
-    /// Publishes metadata of `issuer` at `path`, with its keys at `/jwks`.
-    fn describe(&self, path: &str, issuer: &str) {
-        let metadata = json!({ "issuer": issuer, "jwks_uri": self.server.at("/jwks").as_str() });
-        self.set(path, Reply::ok(metadata.to_string()));
-    }
-
-    /// This site's base URL without a final slash.
-    fn issuer(&self) -> String {
-        self.server.at("/").as_str().trim_end_matches('/').to_owned()
-    }
-
-    /// An issuer with key sets at these paths, which may be read again at any time.
-    fn with_keys_at(&self, paths: &[&str]) -> TrustedIssuer {
-        let keys = paths.iter().map(|path| JwksLocation::Url(self.server.at(path))).collect();
-        TrustedIssuer { keys: KeySource::Jwks(keys), refetch_after: Duration::ZERO, ..trusted(&self.issuer()) }
-    }
-}
 
 fn ring(issuer: TrustedIssuer) -> Arc<Keyring> {
     Keyring::new(issuer, Fetcher::new(None).unwrap())
