@@ -161,7 +161,8 @@ fn print_duration(duration: Duration) -> String {
 
 /// A size as a configuration would write it.
 fn print_size(size: u64) -> String {
-    let (unit, scale) = SIZES.into_iter().find(|(_, scale)| size >= *scale && size.is_multiple_of(*scale)).unwrap_or(("", 1));
+    let (unit, scale) =
+        SIZES.into_iter().find(|(_, scale)| size >= *scale && size.is_multiple_of(*scale)).unwrap_or(("", 1));
     format!("{}{unit}", size / scale)
 }
 
