@@ -155,13 +155,13 @@ fn print_duration(duration: Duration) -> String {
     // Bounds are far below what 64 bits of milliseconds hold.
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, scale) =
-        TIMES.into_iter().find(|(_, scale)| millis >= *scale && millis % scale == 0).unwrap_or(("ms", 1));
+        TIMES.into_iter().find(|(_, scale)| millis >= *scale && millis.is_multiple_of(*scale)).unwrap_or(("ms", 1));
     format!("{}{unit}", millis / scale)
 }
 
 /// A size as a configuration would write it.
 fn print_size(size: u64) -> String {
-    let (unit, scale) = SIZES.into_iter().find(|(_, scale)| size >= *scale && size % scale == 0).unwrap_or(("", 1));
+    let (unit, scale) = SIZES.into_iter().find(|(_, scale)| size >= *scale && size.is_multiple_of(*scale)).unwrap_or(("", 1));
     format!("{}{unit}", size / scale)
 }
 

@@ -134,13 +134,8 @@ impl KeySet {
     }
 
     /// How many keys there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.keys.len()
-    }
-
-    /// Always false: a set without a key is never made.
-    pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
     }
 
     /// Whether `other` holds the same keys under the same names, whatever its id.

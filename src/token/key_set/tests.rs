@@ -19,7 +19,7 @@ fn fault_of(key: &Value, algorithms: &[Algorithm]) -> KeyFault {
     let (set, skipped) = parse(&[key.clone(), good.jwk()], &listed).expect("one key is good");
     let found = set.find(Some("good"), Algorithm::Es256).expect("the good key stays");
     assert!(found.verify(MESSAGE, &good.sign(MESSAGE)));
-    assert_eq!((set.len(), skipped.len()), (1, 1), "{skipped:?}");
+    assert_eq!((set.count(), skipped.len()), (1, 1), "{skipped:?}");
     skipped[0].why.clone()
 }
 
@@ -189,10 +189,23 @@ fn a_point_off_the_curve_is_skipped() {
     let mut swapped = signer.jwk();
     (swapped["x"], swapped["y"]) = (signer.jwk()["y"].clone(), signer.jwk()["x"].clone());
     assert_eq!(fault_of(&swapped, &[]), KeyFault::Point);
-    // Too short: were the lengths not looked at, bytes could move from one ordinate to the other.
     assert_eq!(fault_of(&changed("ES256", "x", json!("AAAA")), &[]), KeyFault::Point);
     assert_eq!(fault_of(&changed("EdDSA", "x", json!("AAAA")), &[Algorithm::EdDsa]), KeyFault::Point);
+    // The key behind the head that a certificate puts before it.
+    let x = TestSigner::new("odd", "EdDSA").jwk()["x"].as_str().map(|x| format!("MCowBQYDK2VwAyEA{x}"));
+    assert_eq!(fault_of(&changed("EdDSA", "x", json!(x)), &[Algorithm::EdDsa]), KeyFault::Point);
     assert_eq!(fault_of(&changed("ES384", "crv", json!("P-256")), &[]), KeyFault::AlgorithmMismatch);
+}
+
+#[test]
+fn an_ordinate_of_another_length_is_skipped() {
+    // RFC 7517 §A.1.
+    let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM");
+    let key = |x: &str, y: &str| json!({ "kty": "EC", "crv": "P-256", "kid": "odd", "x": x, "y": y });
+    assert!(parse(&[key(x, y)], &[Algorithm::Es256]).is_ok());
+    // The same bytes in a row, the first one of `y` moved to the end of `x`.
+    let (x, y) = ("MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D7g", "S2XpJFbZiItSs3m9-9Ue6GnvHw_GW2ZZaVtszggXIw");
+    assert_eq!(fault_of(&key(x, y), &[]), KeyFault::Point);
 }
 
 #[test]
@@ -218,7 +231,7 @@ fn a_member_that_stands_there_twice_costs_its_key() {
     let twice = good.replacen('{', r#"{"kid":"other","#, 1);
     let document = format!(r#"{{"keys":[{twice},{good}]}}"#);
     let (set, skipped) = KeySet::parse(&[document.as_bytes()], &Algorithm::ALL).unwrap();
-    assert_eq!((set.len(), skipped[0].why.clone()), (1, KeyFault::Malformed));
+    assert_eq!((set.count(), skipped[0].why.clone()), (1, KeyFault::Malformed));
 }
 
 #[test]
@@ -234,7 +247,7 @@ fn of_two_keys_with_one_name_the_earlier_counts() {
 fn one_name_for_two_algorithms_is_no_conflict() {
     let (ec, rsa) = (TestSigner::new("k", "ES256"), TestSigner::new("k", "RS256"));
     let (set, skipped) = parse(&[ec.jwk(), rsa.jwk()], &Algorithm::ALL).unwrap();
-    assert_eq!((set.len(), skipped), (2, Vec::new()));
+    assert_eq!((set.count(), skipped), (2, Vec::new()));
     assert!(set.find(Some("k"), Algorithm::Es256).unwrap().verify(MESSAGE, &ec.sign(MESSAGE)));
     assert!(set.find(Some("k"), Algorithm::Rs256).unwrap().verify(MESSAGE, &rsa.sign(MESSAGE)));
     assert_eq!(set.find(Some("k"), Algorithm::Ps256), Err(KeyMiss::Algorithm));
@@ -266,7 +279,7 @@ fn what_providers_add_costs_nothing() {
     key["issuer"] = json!("https://login.example.com/v2.0");
     let document = json!({ "keys": [key], "note": { "keys": [] } }).to_string();
     let (set, skipped) = KeySet::parse(&[document.as_bytes()], &[Algorithm::Rs256]).unwrap();
-    assert_eq!((set.len(), skipped), (1, Vec::new()));
+    assert_eq!((set.count(), skipped), (1, Vec::new()));
 }
 
 #[test]
@@ -277,7 +290,7 @@ fn no_more_than_a_hundred_keys_are_read() {
     assert_eq!(parse(&keys, &Algorithm::ALL).unwrap().1.len(), 99);
     keys.push(changed("ES256", "kid", json!("late")));
     let (set, skipped) = parse(&keys, &Algorithm::ALL).unwrap();
-    assert_eq!((set.len(), skipped[0].why.clone()), (1, KeyFault::TooMany(100)));
+    assert_eq!((set.count(), skipped[0].why.clone()), (1, KeyFault::TooMany(100)));
 }
 
 #[test]
