@@ -80,7 +80,8 @@ fn snapshot(signers: &[Signer]) -> Snapshot {
     let folder = std::env::temp_dir().join(format!("narrowgate-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
     let keys: Vec<&Value> = signers.iter().map(|signer| &signer.jwk).collect();
-    std::fs::write(folder.join("jwks.json"), json!({ "keys": keys }).to_string()).expect("the temporary folder can be written");
+    std::fs::write(folder.join("jwks.json"), json!({ "keys": keys }).to_string())
+        .expect("the temporary folder can be written");
     let loaded = config::parse(CONFIGURATION, &folder.join(Path::new("gateway.yaml")), &Environment::default());
     let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
     let fetcher = Fetcher::new(None).expect("the platform's roots can be read");

@@ -11,5 +11,8 @@ pub mod guard;
 pub mod oauth;
 pub mod route;
 pub mod secret;
+pub mod serve;
 pub mod snapshot;
+pub mod telemetry;
 pub mod token;
+pub mod upstream;

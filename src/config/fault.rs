@@ -1,5 +1,6 @@
 //! What is wrong with a configuration: where, what, and what to do about it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -91,10 +92,21 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// The most faults that are told at once: a file of nothing but faults must not fill the memory.
+/// The most errors, and the most warnings, that are told at once: a file of nothing but faults must not fill the memory.
 const MAX_FAULTS: usize = 500;
 /// The longest source line that is shown, in characters.
 const MAX_SOURCE_LINE: usize = 240;
+
+/// The longest message, in characters.
+const MAX_MESSAGE: usize = 600;
+
+/// The text, cut where it is too long to be read anyway.
+pub(super) fn brief(text: &str, at_most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(at_most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
+}
 
 /// What has been found so far; it knows the file, so that whoever finds a fault only says where.
 #[derive(Debug)]
@@ -122,6 +134,11 @@ impl FaultLog {
         self.record(Severity::Warning, place, message.into(), hint.into());
     }
 
+    /// Counts an error that was recorded earlier: what is read now lacks something because of it.
+    pub(super) fn already_told(&mut self) {
+        self.errors += 1;
+    }
+
     /// How many errors were recorded, so that a section can tell whether it was read whole.
     pub(super) fn errors(&self) -> usize {
         self.errors
@@ -129,11 +146,13 @@ impl FaultLog {
 
     fn record(&mut self, severity: Severity, place: Place, message: String, hint: String) {
         let known = |fault: &Fault| fault.place == place && fault.message == message;
-        if self.faults.len() >= MAX_FAULTS || self.faults.iter().any(known) {
+        let equal = self.faults.iter().filter(|fault| fault.severity == severity).count();
+        if equal >= MAX_FAULTS || self.faults.iter().any(known) {
             return;
         }
         let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
         let hint = Some(hint).filter(|hint| !hint.is_empty());
+        let message = brief(&message, MAX_MESSAGE).into_owned();
         self.faults.push(Fault { severity, file: self.file.clone(), place, message, hint, source_line });
     }
 

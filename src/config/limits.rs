@@ -58,7 +58,7 @@ pub(super) fn limits(reader: &mut Reader, node: &Node) -> Option<Limits> {
 fn check(reader: &mut Reader, section: &mut Section<'_>, limits: &Limits) {
     if limits.connections_per_address > limits.connections {
         let place = section.get("connections_per_address").map_or(section.place(), |node| node.owner);
-        let hint = format!("all together may open {}", limits.connections);
+        let hint = "`connections_per_address` is at most `connections`";
         reader.log.error(place, "one peer may open more connections than all together", hint);
     }
     if limits.token_bytes > limits.header_bytes {

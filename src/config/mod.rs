@@ -33,6 +33,8 @@ mod read;
 mod resource;
 mod rules;
 mod scopes;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod upstream;
 mod url;
@@ -64,7 +66,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
         log.error(START, message, hint);
         log.finish().map_or_else(|faults| faults, Faults)
     };
-    let bytes = read::bounded(path, yaml::MAX_BYTES as u64 + 1)
+    let bytes = read::bounded(path, yaml::MAX_BYTES as u64)
         .map_err(|why| alone(format!("the file {why}"), "name the configuration with `-c FILE`"))?;
     let text = String::from_utf8(bytes).map_err(|_| alone("the file is no text".into(), "write it in UTF-8"))?;
     parse(&text, path, environment)

@@ -206,14 +206,14 @@ fn check_overlaps(reader: &mut Reader, rules: &[(Rule, Place)]) {
         for (other, first) in &rules[..at] {
             match overlap(rule.path.as_ref(), other.path.as_ref()) {
                 Overlap::Crossing => {
-                    let (one, two) = (shown(other), shown(rule));
+                    let (one, two) = (reader.public(shown(other)), reader.public(shown(rule)));
                     let message = format!("`{one}` and `{two}` share some paths, and neither holds all of the other's");
                     let hint = format!("the other one is in line {}; write out the paths that both match", first.line);
                     reader.log.error(*place, message, hint);
                 }
                 Overlap::Equal if public(rule) != public(other) && share_a_method(rule, other) => {
                     let hint = format!("the other one is in line {}; give them different paths or methods", first.line);
-                    let message = format!("`{}` is public by one rule and not by another", shown(rule));
+                    let message = format!("`{}` is public by one rule and not by another", reader.public(shown(rule)));
                     reader.log.error(*place, message, hint);
                 }
                 Overlap::Equal | Overlap::Contains | Overlap::Within | Overlap::Disjoint => {}

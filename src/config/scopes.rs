@@ -18,12 +18,12 @@ pub(super) struct Declared {
 pub(super) fn declared(reader: &mut Reader, node: &Node) -> Declared {
     let before = reader.log.errors();
     let mut declared = Declared::default();
-    if let Kind::Mapping(entries) = &node.kind {
-        for (key, node) in entries {
+    if let Kind::Mapping(mapping) = &node.kind {
+        for (key, node) in &mapping.entries {
             let description = description(reader, node);
             match ScopePattern::parse(&key.text) {
                 Ok(scope) => declared.add(reader, scope, description, key.place),
-                Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+                Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.shown()), hint(why)),
             }
         }
     } else if let Some(scopes) = reader.one_or_many(node, |reader, item| Some((pattern(reader, item)?, item.place))) {
@@ -43,7 +43,7 @@ pub(super) fn described(reader: &mut Reader, node: &Node) -> Option<BTreeMap<Sco
         let text = reader.string(node);
         match ScopePattern::parse(&key.text).and(Scope::parse(&key.text)) {
             Ok(scope) => described.extend(text.map(|text| (scope, text))),
-            Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+            Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.shown()), hint(why)),
         }
     }
     Some(described)
@@ -84,7 +84,7 @@ impl Declared {
             other.affixes() == scope.affixes() && other.parameter().is_some() == scope.parameter().is_some()
         };
         if let Some((other, _)) = self.scopes.iter().find(|(other, _)| same(other)) {
-            let hint = format!("it is the same as `{other}`; keep one of them");
+            let hint = format!("it is the same as `{}`; keep one of them", reader.public(other.as_str()));
             reader.log.error(place, "a scope is declared twice", hint);
             return;
         }

@@ -4,11 +4,12 @@
 //! and aliases (so there are no alias bombs), merge keys, tags, keys that are no scalars, and any guess at types: a
 //! scalar is text until somebody asks for something else. Serde is not used because it stops at the first fault.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::fault::{FaultLog, Place};
+use super::fault::{FaultLog, Place, brief};
 
 /// The longest file, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -16,6 +17,9 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 200_000;
 /// How deep lists and mappings may lie in each other.
 const MAX_DEPTH: usize = 32;
+
+/// How much of a value a message shows, in characters.
+const MAX_SHOWN: usize = 120;
 
 /// The beginning of a file.
 pub(super) const START: Place = Place { line: 1, column: 1 };
@@ -34,9 +38,17 @@ pub(super) struct Node {
 pub(super) enum Kind {
     Scalar(Scalar),
     Sequence(Vec<Node>),
-    Mapping(Vec<(Key, Node)>),
+    Mapping(Mapping),
     /// Something whose fault has been told already.
     Broken,
+}
+
+/// The entries of a mapping, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    pub(super) entries: Vec<(Key, Node)>,
+    /// Whether nothing was left out; what was left out has its fault.
+    pub(super) whole: bool,
 }
 
 /// One piece of text.
@@ -52,8 +64,8 @@ pub(super) struct Scalar {
 
 impl Scalar {
     /// What a message may show.
-    pub(super) fn shown(&self) -> &str {
-        self.written.as_deref().unwrap_or(&self.text)
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        brief(self.written.as_deref().unwrap_or(&self.text), MAX_SHOWN)
     }
 
     /// Whether there is nothing: no text, `~` or `null`, without quotes.
@@ -67,6 +79,13 @@ impl Scalar {
 pub(super) struct Key {
     pub(super) text: String,
     pub(super) place: Place,
+}
+
+impl Key {
+    /// What a message may show.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        brief(&self.text, MAX_SHOWN)
+    }
 }
 
 /// Reads the one document of a file; nothing if there is none that can be worked with.
@@ -121,6 +140,8 @@ enum Content {
         entries: Vec<(Key, Node)>,
         /// The keys of the entries, and their lines.
         lines: HashMap<String, usize>,
+        /// Whether every entry so far is among them.
+        whole: bool,
         /// A key whose value has not come yet; without text if it is none that can be used.
         key: Option<(Option<String>, Place)>,
     },
@@ -131,18 +152,21 @@ impl Builder<'_> {
         let place = place(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
+                self.check_properties(span, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), written: None, plain };
                 self.add(place, Kind::Scalar(scalar))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
+                self.check_properties(span, anchor, tag.is_some());
                 self.enter(place, Content::Sequence(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
-                self.enter(place, Content::Mapping { entries: Vec::new(), lines: HashMap::new(), key: None })
+                self.check_properties(span, anchor, tag.is_some());
+                self.enter(
+                    place,
+                    Content::Mapping { entries: Vec::new(), lines: HashMap::new(), whole: true, key: None },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
@@ -166,7 +190,8 @@ impl Builder<'_> {
         }
     }
 
-    fn check_properties(&mut self, place: Place, anchor: usize, tagged: bool) {
+    fn check_properties(&mut self, span: &Span, anchor: usize, tagged: bool) {
+        let place = place(span);
         if anchor != 0 {
             self.log.error(
                 place,
@@ -175,6 +200,7 @@ impl Builder<'_> {
             );
         }
         if tagged {
+            let place = span.tag_start.map_or(place, |start| mark(&start));
             self.log.error(place, "tags are not supported", "write the value without its `!…`");
         }
     }
@@ -195,7 +221,7 @@ impl Builder<'_> {
         };
         let kind = match content {
             Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping { entries, .. } => Kind::Mapping(entries),
+            Content::Mapping { entries, whole, .. } => Kind::Mapping(Mapping { entries, whole }),
         };
         self.add(place, kind)
     }
@@ -223,12 +249,12 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
-            Some(Content::Mapping { entries, lines, key }) => match key.take() {
+            Some(Content::Mapping { entries, lines, whole, key }) => match key.take() {
                 None => *key = Some((usable_key(node, self.log), place)),
-                Some((None, _)) => {}
+                Some((None, _)) => *whole = false,
                 Some((Some(text), place)) => {
                     if let Some(line) = lines.get(&text) {
-                        let message = format!("the key `{text}` is repeated");
+                        let message = format!("the key `{}` is repeated", brief(&text, MAX_SHOWN));
                         self.log.error(place, message, format!("it stands in line {line} already; keep one of them"));
                     } else {
                         lines.insert(text.clone(), place.line);
@@ -242,8 +268,7 @@ impl Builder<'_> {
 
     /// Tells an error of syntax. What came before is not looked at: half a file says little about the whole one.
     fn refuse(&mut self, error: &ScanError, text: &str) -> Result<(), Stop> {
-        let marker = error.marker();
-        let place = Place { line: marker.line().max(1), column: marker.col() + 1 };
+        let place = mark(error.marker());
         let line = text.lines().nth(place.line - 1).unwrap_or_default();
         let hint = if line.contains("${") {
             "inside `{ }` and `[ ]`, `\"${NAME}\"` stands in quotes"
@@ -278,5 +303,10 @@ fn usable_key(node: Node, log: &mut FaultLog) -> Option<String> {
 }
 
 fn place(span: &Span) -> Place {
-    Place { line: span.start.line().max(1), column: span.start.col() + 1 }
+    mark(&span.start)
+}
+
+/// The parser counts lines from 1 and columns from 0.
+fn mark(marker: &Marker) -> Place {
+    Place { line: marker.line().max(1), column: marker.col() + 1 }
 }

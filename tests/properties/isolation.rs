@@ -48,12 +48,15 @@ fn yaml(resources: &[Resource]) -> String {
 
 fn any_resource() -> impl Strategy<Value = Resource> {
     let names = || prop::collection::btree_set(0usize..6, 0..2).prop_map(|names| names.into_iter().collect());
-    let entries = (prop::option::of(names()), prop::option::of(names())).prop_map(|(one, two): (Option<Vec<_>>, Option<Vec<_>>)| {
-        [one.map(|names| (0, names)), two.map(|names| (1, names))].into_iter().flatten().collect::<Vec<_>>()
-    });
+    let entries = (prop::option::of(names()), prop::option::of(names())).prop_map(
+        |(one, two): (Option<Vec<_>>, Option<Vec<_>>)| {
+            [one.map(|names| (0, names)), two.map(|names| (1, names))].into_iter().flatten().collect::<Vec<_>>()
+        },
+    );
     let broad_tokens = prop::sample::select(vec!["reject", "strict", "accept"]);
-    (any::<bool>(), broad_tokens, prop::option::weighted(0.7, entries))
-        .prop_map(|(nested, broad_tokens, issuers)| Resource { nested, broad_tokens, issuers: issuers.filter(|list| !list.is_empty()) })
+    (any::<bool>(), broad_tokens, prop::option::weighted(0.7, entries)).prop_map(|(nested, broad_tokens, issuers)| {
+        Resource { nested, broad_tokens, issuers: issuers.filter(|list| !list.is_empty()) }
+    })
 }
 
 proptest! {

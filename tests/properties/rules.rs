@@ -77,7 +77,8 @@ impl Rule {
     fn is_more_specific_than(&self, other: &Self) -> bool {
         let (segments, rest) = self.path.clone().unwrap_or((vec![], true));
         let (wider, wider_rest) = other.path.clone().unwrap_or((vec![], true));
-        let covered = wider.len() <= segments.len() && wider.iter().zip(&segments).all(|(wide, own)| wide.is_none() || wide == own);
+        let covered = wider.len() <= segments.len()
+            && wider.iter().zip(&segments).all(|(wide, own)| wide.is_none() || wide == own);
         let longer = segments.len() > wider.len();
         let inside = covered && (if longer || rest { wider_rest } else { true });
         let equal = segments == wider && rest == wider_rest;
@@ -155,20 +156,19 @@ fn any_rule(public: impl Strategy<Value = bool>) -> impl Strategy<Value = Rule> 
     let path = prop::option::weighted(0.8, (prop::collection::vec(segment, 0..3), any::<bool>()));
     let methods = prop::sample::subsequence(vec!["GET", "POST"], 0..=2);
     let scopes = prop::sample::subsequence(SCOPES.to_vec(), 0..=2);
-    (path, methods, scopes, public)
-        .prop_map(|(path, methods, scopes, public)| Rule { path, methods, scopes: (!public).then_some(scopes) })
+    (path, methods, scopes, public).prop_map(|(path, methods, scopes, public)| Rule {
+        path,
+        methods,
+        scopes: (!public).then_some(scopes),
+    })
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
     let method = prop::sample::select(vec!["GET", "HEAD", "POST"]);
     let segments = prop::collection::vec(prop::sample::select(&SEGMENTS[..]), 0..4);
     let token = prop::option::weighted(0.8, prop::sample::subsequence(SCOPES.to_vec(), 0..=3));
-    (method, segments, any::<bool>(), any::<bool>(), token).prop_map(|(method, segments, final_slash, upper, token)| Request {
-        method,
-        segments,
-        final_slash,
-        upper,
-        token,
+    (method, segments, any::<bool>(), any::<bool>(), token).prop_map(|(method, segments, final_slash, upper, token)| {
+        Request { method, segments, final_slash, upper, token }
     })
 }
 

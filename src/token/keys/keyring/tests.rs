@@ -11,9 +11,9 @@ use crate::config::{JwksLocation, KeySource};
 use crate::fetch::loopback::Reply;
 use crate::oauth::Algorithm;
 use crate::secret::Secret;
-use crate::token::KeySetId;
-use crate::token::signer::{TestSigner, jwks};
-use crate::token::site::{Site, trusted};
+use crate::token::keys::KeySetId;
+use crate::token::keys::signer::{TestSigner, jwks};
+use crate::token::keys::site::{Site, trusted};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

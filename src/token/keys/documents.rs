@@ -195,8 +195,8 @@ mod tests {
     use super::*;
     use crate::config::{JwksLocation, KeySource};
     use crate::oauth::Algorithm;
-    use crate::token::signer::{TestSigner, jwks};
-    use crate::token::site::trusted;
+    use crate::token::keys::signer::{TestSigner, jwks};
+    use crate::token::keys::site::trusted;
 
     const MAX_STALE: u64 = 3600;
 

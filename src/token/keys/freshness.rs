@@ -70,7 +70,7 @@ impl LastRefetch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::site::trusted;
+    use crate::token::keys::site::trusted;
 
     const MINUTE: Duration = Duration::from_secs(60);
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::token::signer::{TestSigner, jwks};
+use crate::token::keys::signer::{TestSigner, jwks};
 
 const MESSAGE: &[u8] = b"header.claims";
 

@@ -1,0 +1,247 @@
+//! One request and its answer, as the phases share it: what judged it, what was decided, how long it took.
+//!
+//! It is recorded when it is dropped, so that nothing goes unrecorded: not a panic in a hook, after which Pingora calls
+//! no other, and not a tunnel that was cut.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::rand;
+use http::{HeaderValue, Method};
+use tokio::sync::Notify;
+
+use super::connection::Connection;
+use crate::config::ResourceId;
+use crate::guard::{Denial, Permit};
+use crate::snapshot::Snapshot;
+use crate::telemetry::Metrics;
+use crate::telemetry::log::RequestLine;
+use crate::telemetry::metrics::{Outcome, RequestRecord};
+use crate::token::GenuineToken;
+use crate::upstream::{Destination, Tried};
+
+/// Counts the exchanges that are under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UnderWay(Arc<Count>);
+
+#[derive(Debug, Default)]
+struct Count {
+    exchanges: AtomicUsize,
+    none_left: Notify,
+}
+
+impl UnderWay {
+    fn begin(&self) {
+        self.0.exchanges.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        if self.0.exchanges.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none_left.notify_waiters();
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.exchanges.load(Ordering::Acquire)
+    }
+
+    /// Resolves once there are none.
+    pub(super) async fn none(&self) {
+        loop {
+            let notified = self.0.none_left.notified();
+            if self.count() == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) connection: Option<Arc<Connection>>,
+    pub(super) request_id: String,
+    pub(super) permit: Option<Permit>,
+    /// Where the request goes; set anew at every try.
+    pub(super) destination: Option<HeaderValue>,
+    /// The address for the next try, once one has failed.
+    pub(super) next: Option<Destination>,
+    pub(super) tried: Tried,
+    pub(super) attempts: usize,
+    /// How much of the body has been seen.
+    pub(super) body_bytes: u64,
+    /// Whether the client asks for a WebSocket that it may have.
+    pub(super) wants_tunnel: bool,
+    pub(super) record: Record,
+    metrics: Arc<Metrics>,
+    under_way: UnderWay,
+}
+
+/// What will be written down.
+#[derive(Debug)]
+pub(super) struct Record {
+    begun: Instant,
+    pub(super) method: Option<Method>,
+    pub(super) path: String,
+    pub(super) trace_id: Option<String>,
+    pub(super) resource: Option<ResourceId>,
+    pub(super) outcome: Outcome,
+    pub(super) cause: Option<String>,
+    pub(super) status: Option<u16>,
+    pub(super) decision_time: Option<Duration>,
+    pub(super) forwarded: Option<Instant>,
+    pub(super) upstream_time: Option<Duration>,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    presented_for: Option<ResourceId>,
+    genuine: Option<Arc<GenuineToken>>,
+    written: bool,
+}
+
+impl Exchange {
+    /// Begins one under the configuration that is current now.
+    pub(super) fn begin(snapshot: Arc<Snapshot>, metrics: Arc<Metrics>, under_way: UnderWay) -> Self {
+        under_way.begin();
+        let record = Record {
+            begun: Instant::now(),
+            method: None,
+            path: String::new(),
+            trace_id: None,
+            resource: None,
+            outcome: Outcome::Abandoned,
+            cause: None,
+            status: None,
+            decision_time: None,
+            forwarded: None,
+            upstream_time: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            presented_for: None,
+            genuine: None,
+            written: false,
+        };
+        Self {
+            snapshot,
+            connection: None,
+            request_id: random_hex::<16>(),
+            permit: None,
+            destination: None,
+            next: None,
+            tried: Tried::default(),
+            attempts: 0,
+            body_bytes: 0,
+            wants_tunnel: false,
+            record,
+            metrics,
+            under_way,
+        }
+    }
+
+    /// Notes that the request was refused.
+    pub(super) fn refused(&mut self, denial: &Denial) {
+        self.record.outcome = Outcome::Denied(denial.reason);
+        self.record.resource = denial.resource.or(self.record.resource);
+        self.record.presented_for = denial.presented_for;
+        self.record.genuine.clone_from(&denial.genuine);
+        if !denial.detail.is_empty() {
+            self.record.cause = Some(denial.detail.to_owned());
+        }
+    }
+
+    /// Writes down what is known, once.
+    pub(super) fn write_down(&mut self) {
+        if std::mem::replace(&mut self.record.written, true) {
+            return;
+        }
+        let record = &self.record;
+        let key = |id: ResourceId| self.snapshot.upstreams.get(id.0).map(|pool| pool.resource());
+        let resource = record.resource.and_then(key);
+        let duration = record.begun.elapsed();
+        self.metrics.record_request(&RequestRecord {
+            resource: resource.cloned(),
+            outcome: record.outcome,
+            duration,
+            decision: record.decision_time,
+        });
+        if let (Some(presented_for), Some(resource)) = (record.presented_for.and_then(key), resource) {
+            self.metrics.wrong_audience(Some(presented_for.clone()), resource.clone());
+        }
+        if !RequestLine::is_wanted() {
+            return;
+        }
+        let gate = &self.snapshot.gate;
+        let token = self.permit.as_ref().and_then(Permit::token).or(record.genuine.as_deref());
+        let client = token.and_then(|token| gate.client(token)).map(|client| client.to_string());
+        let subject = token.and_then(|token| gate.subject(token)).map(|subject| subject.to_string());
+        RequestLine {
+            request_id: &self.request_id,
+            trace_id: record.trace_id.as_deref(),
+            method: record.method.as_ref().map_or("", Method::as_str),
+            resource: resource.map(|resource| &**resource),
+            path: &record.path,
+            status: record.status,
+            peer: self.connection.as_ref().map(|connection| connection.peer()),
+            client: client.as_deref(),
+            subject: subject.as_deref(),
+            outcome: record.outcome,
+            cause: record.cause.as_deref(),
+            generation: self.snapshot.generation,
+            duration,
+            decision_time: record.decision_time,
+            upstream_time: record.upstream_time,
+            bytes_in: record.bytes_in,
+            bytes_out: record.bytes_out,
+        }
+        .write();
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.write_down();
+        if let Some(connection) = &self.connection {
+            connection.exchange_ends();
+        }
+        self.under_way.end();
+    }
+}
+
+/// Random bytes in hexadecimal: identifiers that nobody guesses and no client chooses.
+pub(super) fn random_hex<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    rand::fill(&mut bytes).expect("the system has randomness once it has started");
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn counts_what_is_under_way() {
+        let under_way = UnderWay::default();
+        under_way.none().await;
+        under_way.begin();
+        under_way.begin();
+        let waiting = tokio::spawn({
+            let under_way = under_way.clone();
+            async move { under_way.none().await }
+        });
+        under_way.end();
+        assert_eq!(under_way.count(), 1);
+        under_way.end();
+        waiting.await.unwrap();
+    }
+
+    #[test]
+    fn identifiers_are_as_long_as_trace_identifiers_and_differ() {
+        let (one, other) = (random_hex::<16>(), random_hex::<16>());
+        assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_ne!(one, other);
+    }
+}

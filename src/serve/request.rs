@@ -1,0 +1,189 @@
+//! A request up to the decision: what it is held to, how the guard is asked, and what is done with the answer.
+
+use std::time::Instant;
+
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, PROXY_AUTHORIZATION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Version};
+use pingora_error::Result;
+use pingora_proxy::Session;
+use smallvec::SmallVec;
+
+use super::answer;
+use super::connection::Connection;
+use super::exchange::Exchange;
+use super::framing;
+use crate::clock::Timestamp;
+use crate::config::{Resource, UpstreamProtocol};
+use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
+use crate::oauth::Reason;
+use crate::telemetry::log::RequestLine;
+use crate::telemetry::metrics::Outcome;
+use crate::token::TokenCache;
+
+/// Takes the request over from Pingora: its connection, its bounds, and its secrets, which no trace may show.
+///
+/// # Errors
+///
+/// When a header cannot be put back, which does not happen.
+pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Result<Option<Denial>> {
+    let limits = &exchange.snapshot.config.limits;
+    let connection = Connection::of(session.digest());
+    let is_odd = connection.as_ref().is_some_and(|connection| connection.head_arrived());
+    exchange.connection = connection;
+    session.set_read_timeout(Some(limits.body_timeout));
+    session.set_write_timeout(Some(limits.body_timeout));
+    session.set_total_drain_timeout(Some(limits.body_timeout));
+    if session.get_keepalive().is_some() {
+        session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+    }
+    let judged = match session.as_ref().as_http1() {
+        Some(http1) => framing::judge_head(&http1.get_headers_raw_bytes(), limits),
+        None => framing::judge_fields(&session.req_header().headers, limits),
+    };
+    hide_secrets(session)?;
+    let header = session.req_header();
+    exchange.record.method = Some(header.method.clone());
+    if RequestLine::is_wanted() {
+        let path = header.raw_path().split(|byte| *byte == b'?').next().unwrap_or_default();
+        exchange.record.path = String::from_utf8_lossy(path).into_owned();
+    }
+    let fault = match judged {
+        Err(fault) => Some(fault),
+        Ok(()) if is_odd => {
+            Some((Reason::TargetInvalid, "the request line holds more than method, target and version"))
+        }
+        Ok(()) => None,
+    };
+    Ok(fault.map(|(reason, detail)| {
+        let mut denial = Denial::new(reason, None);
+        denial.detail = detail;
+        denial
+    }))
+}
+
+/// Marks credentials so that nothing that prints a header map shows them.
+fn hide_secrets(session: &mut Session) -> Result<()> {
+    let header = session.req_header_mut();
+    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
+        let mut values: SmallVec<[HeaderValue; 2]> = header.headers.get_all(&name).iter().cloned().collect();
+        if values.is_empty() {
+            continue;
+        }
+        header.remove_header(&name);
+        for value in &mut values {
+            value.set_sensitive(true);
+        }
+        for value in values {
+            header.append_header(name.clone(), value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the guard, waits for keys if it says so, and does what it decides. True when the request is answered.
+///
+/// # Errors
+///
+/// When the client can no longer be written to.
+pub(super) async fn decide(session: &mut Session, exchange: &mut Exchange, tokens: &TokenCache) -> Result<bool> {
+    let mut decision = ask(session, exchange, tokens, false);
+    if let Decision::AwaitKeys(issuer) = decision {
+        if let Some(keyring) = exchange.snapshot.gate.keyrings().get(issuer.0) {
+            keyring.refetch().await;
+        }
+        decision = ask(session, exchange, tokens, true);
+    }
+    match decision {
+        Decision::Forward(permit) => admit(session, exchange, permit).await,
+        Decision::Deny(denial) => refuse(session, exchange, &denial).await.map(|()| true),
+        Decision::Answer(document) => {
+            exchange.record.outcome = Outcome::Answered;
+            answer::send(session, exchange.connection.as_deref(), document.answer()).await.map(|()| true)
+        }
+        // A guard that asks twice would wait for ever: without keys nothing is proven.
+        Decision::AwaitKeys(_) => {
+            let denial = Denial::new(Reason::KeysUnavailable, None);
+            refuse(session, exchange, &denial).await.map(|()| true)
+        }
+    }
+}
+
+/// Sends a refusal, and notes it.
+///
+/// # Errors
+///
+/// When the client can no longer be written to.
+pub(super) async fn refuse(session: &mut Session, exchange: &mut Exchange, denial: &Denial) -> Result<()> {
+    exchange.refused(denial);
+    if matches!(denial.reason, Reason::FramingInvalid | Reason::HeaderTooLarge) {
+        session.set_keepalive(None);
+    }
+    let answer = denial.answer(&exchange.request_id);
+    answer::send(session, exchange.connection.as_deref(), answer).await
+}
+
+fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awaited: bool) -> Decision {
+    let Some(connection) = &exchange.connection else {
+        return Decision::Deny(Denial::new(Reason::Internal, None));
+    };
+    let header = session.req_header();
+    let is_http2 = header.version == Version::HTTP_2;
+    let view = RequestView {
+        method: &header.method,
+        target: header.raw_path(),
+        uri_authority: header.uri.authority().filter(|_| is_http2).map(|authority| authority.as_str()),
+        headers: &header.headers,
+        connection: ConnectionFacts {
+            peer: connection.peer(),
+            own_port: connection.own_port(),
+            tls: connection.is_tls(),
+        },
+        keys_awaited,
+    };
+    let begun = Instant::now();
+    let decision = exchange.snapshot.gate.decide(&view, tokens, Timestamp::now());
+    let taken = begun.elapsed();
+    *exchange.record.decision_time.get_or_insert_default() += taken;
+    decision
+}
+
+/// Prepares a request that may be forwarded. True when it is answered after all.
+async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -> Result<bool> {
+    let snapshot = std::sync::Arc::clone(&exchange.snapshot);
+    let resource = &snapshot.config.resources[permit.resource().0];
+    exchange.record.resource = Some(permit.resource());
+    let headers = &session.req_header().headers;
+    if framing::announced_length(headers).is_some_and(|length| length > resource.body_bytes) {
+        let cors = permit.cors().clone();
+        let denial = Denial::new(Reason::BodyTooLarge, Some(permit.resource())).with_cors(cors);
+        return refuse(session, exchange, &denial).await.map(|()| true);
+    }
+    exchange.wants_tunnel = may_open_websocket(resource, session.req_header().version, headers);
+    let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    exchange.record.outcome = Outcome::Forwarded;
+    exchange.permit = Some(permit);
+    if expects && !session.as_mut().is_body_done() {
+        // Pingora neither answers nor waits for an upstream's answer: the client would sit out its own patience. It
+        // also takes an interim answer before the body for a reason to close.
+        let keepalive = session.get_keepalive();
+        session.write_continue_response().await?;
+        session.set_keepalive(keepalive);
+    }
+    Ok(false)
+}
+
+/// Whether the request asks for a WebSocket, rightly (RFC 6455 §4.1), where the resource allows one.
+fn may_open_websocket(resource: &Resource, version: Version, headers: &HeaderMap) -> bool {
+    let nominated = headers.get_all(CONNECTION).iter().any(|value| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    });
+    let mut upgrades = headers.get_all(UPGRADE).iter();
+    let asked = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    resource.websocket
+        && resource.upstream.protocol == UpstreamProtocol::Http1
+        && version == Version::HTTP_11
+        && nominated
+        && asked
+        && upgrades.next().is_none()
+}

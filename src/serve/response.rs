@@ -1,0 +1,183 @@
+//! The upstream's answer on its way to the client: what concerns one connection goes, challenges become ours.
+
+use std::time::{Duration, Instant};
+
+use http::header::{
+    ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, UPGRADE, VARY,
+    WWW_AUTHENTICATE,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+use smallvec::SmallVec;
+
+use super::exchange::Exchange;
+use crate::clock::Timestamp;
+use crate::guard::Permit;
+
+/// The upstream wants a credential that it is not given.
+pub(super) const UNAUTHORIZED: ErrorType = ErrorType::Custom("upstream_unauthorized");
+
+/// Cleans the header of an answer, and turns a connection that becomes a tunnel into one that ends.
+///
+/// # Errors
+///
+/// [`UNAUTHORIZED`] for a 401 to a request that carried no credential; `InternalError` without a permit.
+pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut ResponseHeader) -> Result<()> {
+    let Some(permit) = &exchange.permit else {
+        return Error::e_explain(ErrorType::InternalError, "an answer came without a permit");
+    };
+    if let (None, Some(forwarded)) = (exchange.record.upstream_time, exchange.record.forwarded) {
+        exchange.record.upstream_time = Some(Instant::now() - forwarded);
+    }
+    let challenge = || exchange.snapshot.gate.challenge(permit.resource());
+    let has_bearer = || header.headers.get_all(WWW_AUTHENTICATE).iter().any(is_bearer);
+    match header.status {
+        StatusCode::UNAUTHORIZED if !permit.keeps_credential() => {
+            let detail = "the upstream answered 401 to a request without its credential";
+            return Err(Error::create(UNAUTHORIZED, ErrorSource::Upstream, Some(detail.into()), None));
+        }
+        StatusCode::UNAUTHORIZED => header.insert_header(WWW_AUTHENTICATE, challenge())?,
+        StatusCode::FORBIDDEN if has_bearer() => {
+            let challenge = challenge();
+            replace_bearer(header, &challenge)?;
+        }
+        _ => {}
+    }
+    let is_tunnel = header.status == StatusCode::SWITCHING_PROTOCOLS;
+    remove_hop_by_hop(header, is_tunnel);
+    write_cors(permit, header)?;
+    if is_tunnel {
+        open_tunnel(session, exchange);
+    }
+    Ok(())
+}
+
+fn is_bearer(value: &HeaderValue) -> bool {
+    let scheme = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case(b"bearer")
+}
+
+/// Puts our challenge in place of those that would send the client to somebody else's metadata.
+fn replace_bearer(header: &mut ResponseHeader, ours: &HeaderValue) -> Result<()> {
+    let challenges = header.headers.get_all(WWW_AUTHENTICATE).iter();
+    let others: SmallVec<[HeaderValue; 2]> = challenges.filter(|value| !is_bearer(value)).cloned().collect();
+    header.insert_header(WWW_AUTHENTICATE, ours)?;
+    for value in others {
+        header.append_header(WWW_AUTHENTICATE, value)?;
+    }
+    Ok(())
+}
+
+/// Removes what an upstream says about its own connection (RFC 9110 §7.6.1), and where else it may be reached. The
+/// framing stays: Pingora reads it from here.
+fn remove_hop_by_hop(header: &mut ResponseHeader, is_tunnel: bool) {
+    let mut nominated: SmallVec<[HeaderName; 4]> = SmallVec::new();
+    for value in header.headers.get_all(CONNECTION) {
+        let options = value.as_bytes().split(|byte| *byte == b',');
+        nominated.extend(options.filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok()));
+    }
+    let framing = ["content-length", "transfer-encoding", "upgrade", "date"];
+    for name in nominated.iter().filter(|name| !framing.contains(&name.as_str())) {
+        header.remove_header(name);
+    }
+    for name in [CONNECTION, UPGRADE].into_iter().filter(|_| !is_tunnel) {
+        header.remove_header(&name);
+    }
+    for name in [PROXY_AUTHENTICATE, TE, TRAILER, ALT_SVC] {
+        header.remove_header(&name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        header.remove_header(name);
+    }
+}
+
+/// Where the resource has a CORS policy, it is the gateway's word that counts; which fields a page may read besides,
+/// the API knows best.
+fn write_cors(permit: &Permit, header: &mut ResponseHeader) -> Result<()> {
+    if !permit.cors().governs() {
+        return Ok(());
+    }
+    let theirs: SmallVec<[HeaderName; 4]> = header
+        .headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("access-control-") && **name != ACCESS_CONTROL_EXPOSE_HEADERS)
+        .cloned()
+        .collect();
+    for name in &theirs {
+        header.remove_header(name);
+    }
+    for (name, value) in permit.cors().fields() {
+        if name == VARY {
+            header.append_header(name, value)?;
+        } else {
+            header.insert_header(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// A tunnel may be silent for as long as it lives, and lives as long as the token that opened it.
+fn open_tunnel(session: &mut Session, exchange: &Exchange) {
+    let age = exchange.snapshot.config.limits.tunnel_age;
+    session.set_read_timeout(Some(age));
+    let expires = exchange.permit.as_ref().and_then(Permit::expires);
+    let left = expires.map(|end| Duration::from_secs(end.0.saturating_sub(Timestamp::now().0)));
+    if let Some(connection) = &exchange.connection {
+        connection.ends_at(tokio::time::Instant::now() + left.map_or(age, |left| left.min(age)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHeader {
+        let mut header = ResponseHeader::build(status, None).unwrap();
+        for (name, value) in fields {
+            header.append_header(*name, *value).unwrap();
+        }
+        header
+    }
+
+    fn names(header: &ResponseHeader) -> Vec<&str> {
+        header.headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn what_concerns_one_connection_goes() {
+        let mut answer = header(
+            200,
+            &[
+                ("connection", "x-hop, keep-alive, content-length"),
+                ("x-hop", "1"),
+                ("keep-alive", "timeout=5"),
+                ("upgrade", "h2c"),
+                ("alt-svc", "h3=\":443\""),
+                ("proxy-authenticate", "Basic"),
+                ("content-length", "3"),
+                ("etag", "\"1\""),
+            ],
+        );
+        remove_hop_by_hop(&mut answer, false);
+        assert_eq!(names(&answer), ["content-length", "etag"]);
+    }
+
+    #[test]
+    fn a_tunnel_keeps_its_upgrade() {
+        let mut answer = header(101, &[("connection", "Upgrade"), ("upgrade", "websocket")]);
+        remove_hop_by_hop(&mut answer, true);
+        assert_eq!(names(&answer), ["connection", "upgrade"]);
+    }
+
+    #[test]
+    fn a_bearer_challenge_becomes_ours_and_others_stay() {
+        let theirs = "Bearer resource_metadata=\"https://evil.example\"";
+        let mut answer = header(403, &[("www-authenticate", theirs), ("www-authenticate", "Negotiate")]);
+        replace_bearer(&mut answer, &HeaderValue::from_static("Bearer realm=\"ours\"")).unwrap();
+        let challenges: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().collect();
+        assert_eq!(challenges, ["Bearer realm=\"ours\"", "Negotiate"]);
+        assert!(is_bearer(&HeaderValue::from_static("BEARER x")) && !is_bearer(&HeaderValue::from_static("Bearers")));
+    }
+}

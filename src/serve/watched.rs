@@ -1,0 +1,347 @@
+//! The stream below Pingora: it keeps time until a request has arrived, and answers where Pingora would give up.
+//!
+//! Pingora bounds each read of a header section, not the section (a byte a minute is enough for it), and takes a
+//! megabyte of it. It repairs request lines that it cannot parse, so that a blank or a control character in a target
+//! shows up as an innocent `%20` or `%00`. And what it refuses by itself it answers in its own words, before any hook
+//! runs. All of that is decided here, on the bytes, for HTTP/1; HTTP/2 passes through.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes, BytesMut};
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, Sleep, timeout};
+
+use super::connection::{Connection, Stage};
+use crate::config::Limits;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::ConnectionRefusal;
+
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// What may follow a header section in the same read: the beginning of a body.
+const BODY_SLACK: usize = 64 << 10;
+/// How long, and how much, is read from a client that is still sending when its connection is closed.
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// What a connection is held to until a request has arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the first byte of a header section to its last.
+    pub header: Duration,
+    /// From one request to the next.
+    pub idle: Duration,
+    /// The longest header section.
+    pub header_bytes: usize,
+}
+
+impl From<&Limits> for Patience {
+    fn from(limits: &Limits) -> Self {
+        Self { header: limits.header_timeout, idle: limits.idle_timeout, header_bytes: limits.header_bytes }
+    }
+}
+
+/// Writes the whole HTTP/1 answer to a connection that is refused.
+pub type RefusalAnswer = fn(ConnectionRefusal) -> Bytes;
+
+/// A client's stream, plain or decrypted.
+pub struct Watched {
+    inner: Stream,
+    connection: Arc<Connection>,
+    digest: Arc<ProxyDigest>,
+    metrics: Arc<Metrics>,
+    answer: RefusalAnswer,
+    patience: Patience,
+    /// Read already, to tell which protocol it is; Pingora gets it first.
+    ahead: BytesMut,
+    /// The stage that `deadline` belongs to.
+    timed: Option<Stage>,
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+    head_bytes: usize,
+    line: RequestLine,
+    refusal: Option<ConnectionRefusal>,
+}
+
+impl Watched {
+    /// Watches over `inner`.
+    pub fn new(
+        inner: Stream,
+        connection: Arc<Connection>,
+        patience: Patience,
+        metrics: Arc<Metrics>,
+        answer: RefusalAnswer,
+    ) -> Self {
+        let digest = connection.as_digest();
+        Self {
+            inner,
+            connection,
+            digest,
+            metrics,
+            answer,
+            patience,
+            ahead: BytesMut::new(),
+            timed: None,
+            deadline: None,
+            timer: None,
+            head_bytes: 0,
+            line: RequestLine::default(),
+            refusal: None,
+        }
+    }
+
+    /// Waits for enough bytes to tell the protocol; false when the client left, or took too long.
+    ///
+    /// Pingora would wait for as many bytes as the HTTP/2 preface has, which the shortest HTTP/1 request has not.
+    pub async fn greets(&mut self) -> bool {
+        let read = async {
+            while self.ahead.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&self.ahead) {
+                match self.inner.read_buf(&mut self.ahead).await {
+                    Ok(0) | Err(_) => return false,
+                    Ok(_) => {}
+                }
+            }
+            true
+        };
+        let greeted = matches!(timeout(self.patience.header, read).await, Ok(true));
+        let http2 = match self.inner.selected_alpn_proto() {
+            Some(protocol) => matches!(protocol, ALPN::H2),
+            None => !self.connection.is_tls() && self.ahead.starts_with(HTTP2_PREFACE),
+        };
+        if http2 {
+            self.connection.is_multiplexed();
+        }
+        greeted
+    }
+
+    fn refuse(&mut self, refusal: ConnectionRefusal) {
+        if self.refusal.is_none() {
+            self.refusal = Some(refusal);
+            self.metrics.connection_refused(refusal);
+        }
+    }
+
+    /// Sets the deadline that belongs to the stage, once a stage.
+    fn keep_time(&mut self, stage: Stage) {
+        if self.timed == Some(stage) {
+            return;
+        }
+        let fresh = self.timed.is_none();
+        self.timed = Some(stage);
+        self.deadline = match stage {
+            Stage::Waiting if fresh => Some(Instant::now() + self.patience.header),
+            Stage::Waiting => Some(Instant::now() + self.patience.idle),
+            Stage::Head => Some(Instant::now() + self.patience.header),
+            Stage::Exchange | Stage::Multiplexed => None,
+        };
+        if stage == Stage::Waiting {
+            self.head_bytes = 0;
+            self.line = RequestLine::default();
+        }
+    }
+
+    fn out_of_time(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).is_ready()
+    }
+
+    /// Judges bytes of a header section; false when there are too many of them.
+    fn judge(&mut self, bytes: &[u8]) -> bool {
+        self.head_bytes += bytes.len();
+        if self.line.read(bytes) == LineState::Odd {
+            self.connection.request_line_is_odd();
+        }
+        self.head_bytes <= self.patience.header_bytes + BODY_SLACK
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.refusal.is_some() {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        if !this.ahead.is_empty() {
+            let count = this.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&this.ahead[..count]);
+            this.ahead.advance(count);
+        } else {
+            this.keep_time(this.connection.stage());
+            match Pin::new(&mut this.inner).poll_read(context, buffer) {
+                Poll::Pending if this.out_of_time(context) => {
+                    if this.connection.stage() == Stage::Head {
+                        this.refuse(ConnectionRefusal::HeaderTimeout);
+                    }
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(())) => {}
+                unchanged => return unchanged,
+            }
+        }
+        if matches!(this.connection.stage(), Stage::Waiting | Stage::Head) && buffer.filled().len() > before {
+            this.connection.head_begins();
+            this.keep_time(Stage::Head);
+            if !this.judge(&buffer.filled()[before..]) {
+                this.refuse(ConnectionRefusal::HeaderTooLarge);
+                buffer.set_filled(before);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.connection.stage() == Stage::Head {
+            // No hook has seen the request, so this is Pingora's own refusal. Ours is written when it shuts down.
+            let method = bytes.starts_with(b"HTTP/1.1 405");
+            this.refuse(if method { ConnectionRefusal::Method } else { ConnectionRefusal::Malformed });
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        Pin::new(&mut this.inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Watched {
+    async fn shutdown(&mut self) {
+        let lingers = self.refusal.is_some() || self.connection.has_unread_body();
+        if let Some(refusal) = self.refusal {
+            let answer = (self.answer)(refusal);
+            // The client may be gone or may not read: then there is nobody to tell.
+            let _ = timeout(LINGER, self.inner.write_all(&answer)).await;
+            let _ = timeout(LINGER, self.inner.flush()).await;
+        }
+        let _ = timeout(LINGER, AsyncWriteExt::shutdown(&mut self.inner)).await;
+        if lingers {
+            let rest = (&mut self.inner).take(LINGER_BYTES as u64);
+            let _ = timeout(LINGER, tokio::io::copy(&mut { rest }, &mut tokio::io::sink())).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Peek for Watched {
+    async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        // What `greets` has read tells the protocol; where it is shorter, it is not the one that is looked for.
+        let count = self.ahead.len().min(buffer.len());
+        buffer.fill(0);
+        buffer[..count].copy_from_slice(&self.ahead[..count]);
+        Ok(true)
+    }
+}
+
+impl Ssl for Watched {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.inner.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.inner.selected_alpn_proto()
+    }
+}
+
+impl UniqueID for Watched {
+    fn id(&self) -> UniqueIDType {
+        self.inner.id()
+    }
+}
+
+impl GetTimingDigest for Watched {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.inner.get_timing_digest()
+    }
+}
+
+impl GetProxyDigest for Watched {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        Some(Arc::clone(&self.digest))
+    }
+}
+
+impl GetSocketDigest for Watched {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.inner.get_socket_digest()
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Watched").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// Reads a request line as it arrives: method, target and version, one blank between them, nothing but visible ASCII.
+#[derive(Clone, Copy, Debug, Default)]
+struct RequestLine {
+    blanks: u8,
+    begun: bool,
+    after_return: bool,
+    state: LineState,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum LineState {
+    /// Not at its end yet, and nothing to say against it.
+    #[default]
+    Open,
+    /// At its end, and as RFC 9112 §3 wants it.
+    Plain,
+    /// Anything else: Pingora would repair it.
+    Odd,
+}
+
+impl RequestLine {
+    fn read(&mut self, bytes: &[u8]) -> LineState {
+        for &byte in bytes {
+            if self.state != LineState::Open {
+                break;
+            }
+            match byte {
+                b'\r' if !self.after_return => self.after_return = true,
+                // Empty lines before a request are skipped (RFC 9112 §2.2).
+                b'\n' if !self.begun => self.after_return = false,
+                b'\n' => self.state = if self.blanks == 2 { LineState::Plain } else { LineState::Odd },
+                _ if self.after_return => self.state = LineState::Odd,
+                b' ' => {
+                    self.begun = true;
+                    self.blanks = self.blanks.saturating_add(1);
+                }
+                0x21..=0x7e => self.begun = true,
+                _ => self.state = LineState::Odd,
+            }
+        }
+        self.state
+    }
+}
+
+#[cfg(test)]
+mod tests;
