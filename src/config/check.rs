@@ -56,23 +56,25 @@ fn check_routes(reader: &mut Reader, resources: &[WrittenResource]) {
         let place = written.match_place.unwrap_or(written.place);
         for host in &resource.matches.hosts {
             if let Err(PrefixClash(first)) = table.insert(host, 443, &resource.matches.path, ResourceId(at)) {
-                let prefix = format!("{host}{}", resource.matches.path);
-                clash(reader, place, &prefix, &resources[first.0], first == ResourceId(at));
+                clash(reader, place, written, &resources[first.0]);
             }
         }
         if resource.matches.path.starts_with(ResourceIndicator::METADATA_PREFIX) {
-            let message = format!("the path `{}` belongs to the gateway", resource.matches.path);
+            let message = format!("the path of the resource `{}` belongs to the gateway", written.key);
             reader.log.error(place, message, "the metadata of resources lies there (RFC 9728 section 3)");
         }
     }
 }
 
-fn clash(reader: &mut Reader, place: Place, prefix: &str, first: &WrittenResource, same: bool) {
-    if same {
-        let message = format!("`{prefix}` is matched twice by one resource");
-        return reader.log.error(place, message, "name each host once");
+fn clash(reader: &mut Reader, place: Place, written: &WrittenResource, first: &WrittenResource) {
+    if first.place == written.place {
+        return reader.log.error(place, "one host is named twice", "once is enough; is another one meant?");
     }
-    let message = format!("`{prefix}` belongs to the resource `{}` already", first.key);
+    if bare(&first.key) == bare(&written.key) {
+        // Their spelling is told, and is the cause.
+        return;
+    }
+    let message = format!("the resource `{}` has the same host and path already", first.key);
     let hint = format!("that one is in line {}; give one of them another host or path", first.place.line);
     reader.log.error(place, message, hint);
 }
@@ -81,13 +83,16 @@ fn clash(reader: &mut Reader, place: Place, prefix: &str, first: &WrittenResourc
 fn check_spelling(reader: &mut Reader, resources: &[WrittenResource]) {
     let mut seen: HashMap<&str, &WrittenResource> = HashMap::new();
     for written in resources {
-        let bare = written.key.strip_suffix('/').unwrap_or(&written.key);
-        if let Some(first) = seen.insert(bare, written) {
+        if let Some(first) = seen.insert(bare(&written.key), written) {
             let message = format!("`{}` and `{}` differ by a final slash alone", written.key, first.key);
             let hint = format!("the other one is in line {}; nobody can tell them apart", first.place.line);
             reader.log.error(written.place, message, hint);
         }
     }
+}
+
+fn bare(key: &str) -> &str {
+    key.strip_suffix('/').unwrap_or(key)
 }
 
 /// An audience opens one resource: no two may share a name under one issuer.

@@ -75,8 +75,9 @@ pub(super) fn claims(reader: &mut Reader, node: &Node, base: &ClaimNames) -> Opt
 
 /// One claim.
 pub(super) fn path(reader: &mut Reader, node: &Node) -> Option<ClaimPath> {
+    let text = reader.string(node)?;
     let scalar = reader.scalar(node)?;
-    match ClaimPath::parse(&scalar.text) {
+    match ClaimPath::parse(&text) {
         Ok(path) => Some(path),
         Err(why) => {
             let message = format!("`{}` {why}", scalar.shown());
@@ -122,7 +123,7 @@ pub(super) fn require(reader: &mut Reader, node: &Node) -> Option<Vec<Requiremen
             Ok(claim) => claim,
             Err(why) => {
                 let hint = "write a member's name, or a JSON pointer such as `/kubernetes.io/namespace`";
-                reader.log.error(key.place, format!("`{}` {why}", key.text), hint);
+                reader.log.error(key.place, format!("`{}` {why}", key.shown()), hint);
                 continue;
             }
         };
@@ -130,7 +131,7 @@ pub(super) fn require(reader: &mut Reader, node: &Node) -> Option<Vec<Requiremen
         let before = reader.log.errors();
         let Some(values) = reader.strings(node) else { continue };
         if values.is_empty() && reader.log.errors() == before {
-            let message = format!("`{}` may have no value at all", key.text);
+            let message = format!("`{}` may have no value at all", key.shown());
             reader.log.error(key.place, message, "list the values that are let in; no token would be");
         }
         requirements.push(Requirement { claim, values });

@@ -68,7 +68,7 @@ pub(super) fn identity_headers(reader: &mut Reader, node: &Node) -> Option<Vec<I
         let Some(name) = name(reader, key) else { continue };
         let folded = fold(&key.text);
         if let Some((_, first)) = headers.iter().find(|(known, _)| *known == folded) {
-            let message = format!("`{}` and `{}` are one field to many servers", key.text, first.name);
+            let message = format!("`{}` and `{}` are one field to many servers", key.shown(), first.name);
             reader.log.error(key.place, message, "case, `-` and `_` do not tell fields apart; keep one of them");
             continue;
         }
@@ -80,13 +80,14 @@ pub(super) fn identity_headers(reader: &mut Reader, node: &Node) -> Option<Vec<I
 
 fn name(reader: &mut Reader, key: &Key) -> Option<HeaderName> {
     let Ok(name) = HeaderName::from_bytes(key.text.as_bytes()) else {
-        let message = format!("`{}` is no field name", key.text);
+        let message = format!("`{}` is no field name", key.shown());
         reader.log.error(key.place, message, "use letters, digits and `-`, like `X-User` (RFC 9110 section 5.1)");
         return None;
     };
     let folded = fold(&key.text);
     if OWNED.contains(&folded.as_str()) || OWNED_FAMILIES.iter().any(|family| folded.starts_with(family)) {
-        let message = format!("`{}` cannot carry an identity: it belongs to the message or to the gateway", key.text);
+        let message =
+            format!("`{}` cannot carry an identity: it belongs to the message or to the gateway", key.shown());
         reader.log.error(key.place, message, "use a name of your own, like `X-User`");
         return None;
     }
@@ -107,4 +108,23 @@ fn source(reader: &mut Reader, node: &Node) -> Option<IdentitySource> {
         "scope" => IdentitySource::Scope,
         _ => IdentitySource::Claim(path),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_folded_as_servers_fold_them() {
+        assert_eq!(fold("X_User"), "x-user");
+        assert_eq!(fold("x.USER"), "x-user");
+    }
+
+    #[test]
+    fn what_is_owned_is_listed_as_it_is_compared() {
+        for name in OWNED.iter().chain(&OWNED_FAMILIES) {
+            assert_eq!(fold(name), *name);
+        }
+        assert!(OWNED.is_sorted());
+    }
 }

@@ -46,7 +46,7 @@ pub(super) fn fill(node: &mut Node, environment: &Environment, reader: &mut Read
     match &mut node.kind {
         Kind::Broken => {}
         Kind::Sequence(items) => items.iter_mut().for_each(|item| fill(item, environment, reader)),
-        Kind::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| fill(value, environment, reader)),
+        Kind::Mapping(mapping) => mapping.entries.iter_mut().for_each(|(_, value)| fill(value, environment, reader)),
         Kind::Scalar(scalar) if scalar.text.contains("${") => match replace(&scalar.text, environment, reader) {
             Ok(text) => {
                 reader.note_interpolated(&text);

@@ -15,6 +15,9 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// The most issuers.
+const MAX_ISSUERS: usize = 1000;
+
 /// The issuers of the file, in its order; one with faults keeps its place, so that its name stays known.
 #[derive(Default)]
 pub(super) struct Issuers(pub(super) Vec<WrittenIssuer>);
@@ -55,6 +58,11 @@ impl Issuers {
 /// Reads `trusted_issuers`.
 pub(super) fn issuers(reader: &mut Reader, node: &Node) -> Option<Issuers> {
     let section = reader.section(node, "`trusted_issuers`")?;
+    if section.entries().len() > MAX_ISSUERS {
+        let message = format!("there are more than {MAX_ISSUERS} issuers");
+        reader.log.error(section.place(), message, "each may vouch at each resource; so many cannot be looked after");
+        return None;
+    }
     Some(Issuers(section.entries().iter().map(|(key, node)| issuer(reader, key, node)).collect()))
 }
 
@@ -81,7 +89,7 @@ fn name(reader: &mut Reader, key: &Key) -> Option<IssuerName> {
         Ok(name) => Some(name),
         Err(why) => {
             let hint = "the name is a label and the prefix of subjects, like `corp` or `entra-v1`";
-            reader.log.error(key.place, format!("`{}` cannot name an issuer: {why}", key.text), hint);
+            reader.log.error(key.place, format!("`{}` cannot name an issuer: {why}", key.shown()), hint);
             None
         }
     }
@@ -169,7 +177,7 @@ pub(super) fn algorithm(reader: &mut Reader, node: &Node) -> Option<Algorithm> {
         ("is no signature at all".to_owned(), "have the issuer sign, with `RS256` or `ES256`".to_owned())
     } else if folded.starts_with("HS") {
         let why = "is an HMAC: whoever can check such a token can forge one";
-        (why.to_owned(), "switch the issuer to `RS256` or `ES256`".to_owned())
+        (why.to_owned(), "sign with `RS256` or `ES256` instead".to_owned())
     } else {
         let known = Algorithm::ALL.map(Algorithm::as_str);
         ("is no algorithm that this gateway verifies".to_owned(), reader.suggest(&scalar.text, known))

@@ -52,9 +52,8 @@ pub(super) fn admin(reader: &mut Reader, node: &Node) -> Option<Placed<Admin>> {
         place = node.place;
         address(reader, node)
     });
-    let token = section.get("token");
-    let before = reader.log.errors();
-    let secret = token.and_then(|node| {
+    let has_token = section.get("token").is_some();
+    let token = section.optional(reader, "token", |reader, node| {
         let secret = reader.secret(node)?;
         if secret.expose().len() < SHORT_TOKEN {
             let message = format!("the admin token is shorter than {SHORT_TOKEN} characters");
@@ -62,11 +61,11 @@ pub(super) fn admin(reader: &mut Reader, node: &Node) -> Option<Placed<Admin>> {
         }
         Some(secret)
     });
-    let token_is_faulty = reader.log.errors() > before;
     let hosts = section.optional(reader, "hosts", |reader, node| reader.one_or_many(node, host));
     section.finish(reader);
-    let admin = Admin { address: address?, token: secret, hosts: hosts.unwrap_or_default() };
-    if token_is_faulty { None } else { guarded(reader, admin, place) }
+    let admin = Admin { address: address?, token, hosts: hosts.unwrap_or_default() };
+    // A token with a fault is one all the same: its own fault says enough.
+    if has_token { Some((admin, place)) } else { guarded(reader, admin, place) }
 }
 
 /// Whoever reaches an admin address beyond this machine must show a token.
@@ -74,7 +73,7 @@ fn guarded(reader: &mut Reader, admin: Admin, place: Place) -> Option<Placed<Adm
     if admin.address.ip().to_canonical().is_loopback() || admin.token.is_some() {
         return Some((admin, place));
     }
-    let message = format!("the admin address `{}` is not loopback and has no token", admin.address);
+    let message = "the admin address is not loopback and has no token";
     let hint = "write `admin: { address: …, token: \"${ADMIN_TOKEN}\" }`, or use `127.0.0.1`";
     reader.log.error(place, message, hint);
     None
@@ -118,7 +117,7 @@ pub(super) fn check(reader: &mut Reader, listeners: &[Placed<Listener>], admin: 
     for (at, (address, place)) in all.iter().enumerate() {
         let earlier = all[..at].iter().find(|(other, _)| other == address && address.port() != 0);
         if let Some((_, first)) = earlier {
-            let message = format!("the address `{address}` is used twice");
+            let message = "this address is used twice";
             let hint = format!("it stands in line {} already; each needs a port of its own", first.line);
             reader.log.error(*place, message, hint);
         }

@@ -13,6 +13,9 @@ use super::nearest;
 use super::yaml::{Key, Kind, Node, Scalar};
 use crate::secret::Secret;
 
+/// The most entries of one list or mapping; comparing each with each is still quick.
+const MAX_ENTRIES: usize = 20_000;
+
 /// What all sections share while a file is read.
 pub(super) struct Reader {
     pub(super) log: FaultLog,
@@ -49,6 +52,11 @@ impl Reader {
         self.interpolated.insert(text.to_owned());
     }
 
+    /// A text that a message is about to show, unless it came out of interpolation.
+    pub(super) fn public<'t>(&self, text: &'t str) -> &'t str {
+        if self.interpolated.contains(text) { "${…}" } else { text }
+    }
+
     /// `did you mean …`, or the words that there are.
     pub(super) fn suggest<'w>(&self, word: &str, known: impl IntoIterator<Item = &'w str>) -> String {
         let known: Vec<&str> = known.into_iter().filter(|word| !self.interpolated.contains(*word)).collect();
@@ -65,15 +73,19 @@ impl Reader {
 
     /// A mapping; nothing at all stands for one without entries.
     pub(super) fn section<'n>(&mut self, node: &'n Node, title: impl Into<String>) -> Option<Section<'n>> {
-        let entries: &[(Key, Node)] = match &node.kind {
-            Kind::Mapping(entries) => entries,
-            Kind::Scalar(scalar) if scalar.is_null() => &[],
+        let (entries, whole): (&[(Key, Node)], bool) = match &node.kind {
+            Kind::Mapping(mapping) => (&mapping.entries, mapping.whole),
+            Kind::Scalar(scalar) if scalar.is_null() => (&[], true),
             _ => {
                 self.unexpected(node, "a mapping", "write `key: value` lines below it, or `{ key: value }`");
                 return None;
             }
         };
-        Some(Section { title: title.into(), place: node.owner, entries, asked: Vec::new(), refused: Vec::new() })
+        if entries.len() > MAX_ENTRIES {
+            self.too_many(node);
+            return None;
+        }
+        Some(Section { title: title.into(), place: node.owner, entries, whole, asked: Vec::new(), refused: Vec::new() })
     }
 
     /// The items of a list, each read by `read`; those with faults are left out.
@@ -83,6 +95,10 @@ impl Reader {
         mut read: impl FnMut(&mut Self, &'n Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         match &node.kind {
+            Kind::Sequence(items) if items.len() > MAX_ENTRIES => {
+                self.too_many(node);
+                None
+            }
             Kind::Sequence(items) => Some(items.iter().filter_map(|item| read(self, item)).collect()),
             _ => {
                 self.unexpected(node, "a list", "write `[one, two]`, or a `- ` line for each; `[]` is none");
@@ -108,7 +124,7 @@ impl Reader {
         match &node.kind {
             Kind::Scalar(scalar) if !scalar.is_null() => Some(scalar),
             _ => {
-                self.unexpected(node, "a single value", "");
+                self.unexpected(node, "a single value", "write one word or text, in quotes where it must be");
                 None
             }
         }
@@ -118,7 +134,7 @@ impl Reader {
     pub(super) fn string(&mut self, node: &Node) -> Option<String> {
         let scalar = self.scalar(node)?;
         if scalar.text.is_empty() {
-            self.log.error(node.place, "the value is empty", "leave the key out, or give it a value");
+            self.log.error(node.place, "the value is empty", "give it a value, or leave the key out");
             return None;
         }
         Some(scalar.text.clone())
@@ -142,14 +158,18 @@ impl Reader {
         }
     }
 
+    fn too_many(&mut self, node: &Node) {
+        let message = format!("there are more than {MAX_ENTRIES} entries here");
+        self.log.error(node.owner, message, "no configuration needs that");
+    }
+
     /// Something else stands here than what belongs here.
     pub(super) fn unexpected(&mut self, node: &Node, expected: &str, hint: &str) {
         let found = match &node.kind {
-            Kind::Broken => return,
+            Kind::Broken => return self.log.already_told(),
             Kind::Scalar(scalar) if scalar.is_null() => {
-                let hint = if hint.is_empty() { "leave the key out, or give it a value" } else { hint };
-                self.log.error(node.owner, format!("nothing stands here, but {expected} belongs here"), hint);
-                return;
+                let message = format!("nothing stands here, but {expected} belongs here");
+                return self.log.error(node.owner, message, "give it a value, or leave the key out");
             }
             Kind::Scalar(_) => "a single value",
             Kind::Sequence(_) => "a list",
@@ -164,6 +184,7 @@ pub(super) struct Section<'n> {
     title: String,
     place: Place,
     entries: &'n [(Key, Node)],
+    whole: bool,
     asked: Vec<&'static str>,
     refused: Vec<&'static str>,
 }
@@ -220,12 +241,17 @@ impl<'n> Section<'n> {
         self.entries
     }
 
+    /// Whether the file has no entries here at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.whole
+    }
+
     /// Tells of every key that nobody asked for.
     pub(super) fn finish(self, reader: &mut Reader) {
         for (key, _) in self.entries {
             if !self.asked.contains(&key.text.as_str()) && !self.refused.contains(&key.text.as_str()) {
                 let hint = reader.suggest(&key.text, self.asked.iter().copied());
-                reader.log.error(key.place, format!("{} knows no key `{}`", self.title, key.text), hint);
+                reader.log.error(key.place, format!("{} knows no key `{}`", self.title, key.shown()), hint);
             }
         }
     }

@@ -56,7 +56,7 @@ pub(super) struct Surroundings<'s> {
 /// Reads `resources`.
 pub(super) fn resources(reader: &mut Reader, node: &Node, around: &Surroundings<'_>) -> Option<Vec<WrittenResource>> {
     let section = reader.section(node, "`resources`")?;
-    if section.entries().is_empty() {
+    if section.is_empty() {
         let hint = "write at least one, like `https://api.example.com: { upstream: http://127.0.0.1:9001 }`";
         reader.log.error(section.place(), "there is no resource", hint);
     }
@@ -72,7 +72,7 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         resource: None,
     };
     let indicator = indicator(reader, key);
-    if let Some(mut section) = reader.section(node, format!("the resource `{}`", key.text)) {
+    if let Some(mut section) = reader.section(node, format!("the resource `{}`", key.shown())) {
         written.resource = content(reader, indicator, &mut section, around, &mut written);
         section.finish(reader);
     }
@@ -103,8 +103,8 @@ fn indicator(reader: &mut Reader, key: &Key) -> Option<ResourceIndicator> {
         | InvalidIndicator::Port
         | InvalidIndicator::Path => (why.to_string(), "write it like `https://api.example.com/orders`".to_owned()),
     };
-    let message = if message.starts_with("not ") { format!("is {message}") } else { message };
-    reader.log.error(key.place, format!("the resource `{}` {message}", key.text), hint);
+    let verb = if message.starts_with("not ") || message.starts_with("longer ") { "is " } else { "" };
+    reader.log.error(key.place, format!("the resource `{}` {verb}{message}", key.shown()), hint);
     None
 }
 

@@ -206,14 +206,14 @@ fn check_overlaps(reader: &mut Reader, rules: &[(Rule, Place)]) {
         for (other, first) in &rules[..at] {
             match overlap(rule.path.as_ref(), other.path.as_ref()) {
                 Overlap::Crossing => {
-                    let (one, two) = (shown(other), shown(rule));
+                    let (one, two) = (reader.public(shown(other)), reader.public(shown(rule)));
                     let message = format!("`{one}` and `{two}` share some paths, and neither holds all of the other's");
                     let hint = format!("the other one is in line {}; write out the paths that both match", first.line);
                     reader.log.error(*place, message, hint);
                 }
                 Overlap::Equal if public(rule) != public(other) && share_a_method(rule, other) => {
                     let hint = format!("the other one is in line {}; give them different paths or methods", first.line);
-                    let message = format!("`{}` is public by one rule and not by another", shown(rule));
+                    let message = format!("`{}` is public by one rule and not by another", reader.public(shown(rule)));
                     reader.log.error(*place, message, hint);
                 }
                 Overlap::Equal | Overlap::Contains | Overlap::Within | Overlap::Disjoint => {}
@@ -246,4 +246,39 @@ fn share_a_method(one: &Rule, other: &Rule) -> bool {
         methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
     };
     ours.iter().any(|method| has(theirs, method)) || theirs.iter().any(|method| has(ours, method))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(path: Option<&str>, methods: Option<&[&str]>) -> Rule {
+        let method = |name: &&str| Method::from_bytes(name.as_bytes()).unwrap();
+        Rule {
+            path: path.map(|path| PathPattern::parse(path).unwrap()),
+            methods: methods.map(|names| names.iter().map(method).collect()),
+            demand: Demand::Scopes(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn no_path_is_every_path() {
+        let lie = |ours, theirs| {
+            let (ours, theirs) = (rule(ours, None), rule(theirs, None));
+            overlap(ours.path.as_ref(), theirs.path.as_ref())
+        };
+        assert_eq!(lie(None, None), Overlap::Equal);
+        assert_eq!(lie(None, Some("/{*all}")), Overlap::Equal);
+        assert_eq!(lie(None, Some("/a/{*rest}")), Overlap::Contains);
+        assert_eq!(lie(Some("/a"), None), Overlap::Within);
+        assert_eq!(lie(Some("/a/{x}"), Some("/{y}/b")), Overlap::Crossing);
+    }
+
+    #[test]
+    fn get_includes_head() {
+        let share = |ours, theirs| share_a_method(&rule(None, ours), &rule(None, theirs));
+        assert!(share(None, Some(&["POST"])));
+        assert!(share(Some(&["GET"]), Some(&["HEAD"])) && share(Some(&["HEAD"]), Some(&["GET"])));
+        assert!(!share(Some(&["GET", "HEAD"]), Some(&["POST"])));
+    }
 }

@@ -18,12 +18,12 @@ pub(super) struct Declared {
 pub(super) fn declared(reader: &mut Reader, node: &Node) -> Declared {
     let before = reader.log.errors();
     let mut declared = Declared::default();
-    if let Kind::Mapping(entries) = &node.kind {
-        for (key, node) in entries {
+    if let Kind::Mapping(mapping) = &node.kind {
+        for (key, node) in &mapping.entries {
             let description = description(reader, node);
             match ScopePattern::parse(&key.text) {
                 Ok(scope) => declared.add(reader, scope, description, key.place),
-                Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+                Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.shown()), hint(why)),
             }
         }
     } else if let Some(scopes) = reader.one_or_many(node, |reader, item| Some((pattern(reader, item)?, item.place))) {
@@ -43,7 +43,7 @@ pub(super) fn described(reader: &mut Reader, node: &Node) -> Option<BTreeMap<Sco
         let text = reader.string(node);
         match ScopePattern::parse(&key.text).and(Scope::parse(&key.text)) {
             Ok(scope) => described.extend(text.map(|text| (scope, text))),
-            Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.text), hint(why)),
+            Err(why) => reader.log.error(key.place, format!("`{}` is no scope", key.shown()), hint(why)),
         }
     }
     Some(described)
@@ -84,7 +84,7 @@ impl Declared {
             other.affixes() == scope.affixes() && other.parameter().is_some() == scope.parameter().is_some()
         };
         if let Some((other, _)) = self.scopes.iter().find(|(other, _)| same(other)) {
-            let hint = format!("it is the same as `{other}`; keep one of them");
+            let hint = format!("it is the same as `{}`; keep one of them", reader.public(other.as_str()));
             reader.log.error(place, "a scope is declared twice", hint);
             return;
         }
@@ -135,5 +135,42 @@ impl Declared {
             )
         };
         reader.log.error(node.place, message, hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::fault::FaultLog;
+    use super::super::yaml;
+    use super::*;
+
+    /// What `use_scope` says about each scope of a list, at a resource that declares `read` and `order:{id}`.
+    fn judge(list: &str, use_scope: fn(&Declared, &mut Reader, &Node) -> bool) -> Vec<bool> {
+        let path = Path::new("gateway.yaml");
+        let mut log = FaultLog::new(path, list);
+        let node = yaml::parse(list, &mut log).unwrap();
+        let mut reader = Reader::new(path, log);
+        let scopes = ["read", "order:{id}"].map(|text| (ScopePattern::parse(text).unwrap(), None));
+        let declared = Declared { scopes: scopes.into(), incomplete: false };
+        reader.list(&node, |reader, item| Some(use_scope(&declared, reader, item))).unwrap()
+    }
+
+    #[test]
+    fn only_declared_scopes_are_demanded() {
+        let judged =
+            judge("[read, 'order:{id}', 'order:{other}', order:7, write, 'read:{id}']", |declared, reader, item| {
+                declared.demanded(reader, item).is_some()
+            });
+        assert_eq!(judged, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_granted_has_a_value() {
+        let judged = judge("[read, order:7, 'order:{id}', write, order:7/8]", |declared, reader, item| {
+            declared.granted(reader, item).is_some()
+        });
+        assert_eq!(judged, [true, true, false, false, false]);
     }
 }

@@ -17,7 +17,9 @@ impl Reader {
         match parse(&scalar.text) {
             Ok(url) => Some(url),
             Err(UrlFault { why, hint }) => {
-                self.log.error(node.place, format!("`{}` {why}", scalar.shown()), hint);
+                // A URL with user information may hold a password.
+                let shown = if scalar.text.contains('@') { "this URL".into() } else { format!("`{}`", scalar.shown()) };
+                self.log.error(node.place, format!("{shown} {why}"), hint);
                 None
             }
         }

@@ -32,7 +32,6 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == scalar.text).map(|(_, value)| *value);
         if found.is_none() {
             let hint = self.suggest(&scalar.text, words.iter().map(|(word, _)| *word));
-            let hint = if scalar.written.is_some() { String::new() } else { hint };
             self.log.error(node.place, format!("`{}` is no {what}", scalar.shown()), hint);
         }
         found
@@ -102,10 +101,10 @@ impl Reader {
 
     /// A word of a list that stands there already.
     pub(super) fn repeated(&mut self, node: &Node) {
-        let shown = match self.scalar(node) {
-            Some(scalar) => scalar.shown().to_owned(),
-            None => return,
+        let Some(scalar) = self.scalar(node) else {
+            return;
         };
+        let shown = scalar.shown();
         self.log.error(node.place, format!("`{shown}` stands here twice"), "once is enough; is another one meant?");
     }
 
@@ -155,13 +154,14 @@ fn print_duration(duration: Duration) -> String {
     // Bounds are far below what 64 bits of milliseconds hold.
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let (unit, scale) =
-        TIMES.into_iter().find(|(_, scale)| millis >= *scale && millis % scale == 0).unwrap_or(("ms", 1));
+        TIMES.into_iter().find(|(_, scale)| millis >= *scale && millis.is_multiple_of(*scale)).unwrap_or(("s", 1));
     format!("{}{unit}", millis / scale)
 }
 
 /// A size as a configuration would write it.
 fn print_size(size: u64) -> String {
-    let (unit, scale) = SIZES.into_iter().find(|(_, scale)| size >= *scale && size % scale == 0).unwrap_or(("", 1));
+    let (unit, scale) =
+        SIZES.into_iter().find(|(_, scale)| size >= *scale && size.is_multiple_of(*scale)).unwrap_or(("", 1));
     format!("{}{unit}", size / scale)
 }
 

@@ -49,7 +49,7 @@ pub(super) fn vouching(reader: &mut Reader, node: &Node, issuers: &Issuers, decl
         }
         let Some(id) = issuers.find(&key.text) else {
             let hint = unknown_hint(reader, key, issuers);
-            reader.log.error(key.place, format!("no trusted issuer is called `{}`", key.text), hint);
+            reader.log.error(key.place, format!("no trusted issuer is called `{}`", key.shown()), hint);
             continue;
         };
         let entry = entry(reader, key, node, id, (issuers, declared), &mut vouching.audiences);
@@ -60,7 +60,7 @@ pub(super) fn vouching(reader: &mut Reader, node: &Node, issuers: &Issuers, decl
 
 fn unknown_hint(reader: &Reader, key: &Key, issuers: &Issuers) -> String {
     match issuers.0.is_empty() {
-        true => format!("declare it under `trusted_issuers`, like `{}: {{ issuer: https://… }}`", key.text),
+        true => format!("declare it under `trusted_issuers`, like `{}: {{ issuer: https://… }}`", key.shown()),
         false => reader.suggest(&key.text, issuers.names().chain(["own"])),
     }
 }
@@ -73,7 +73,7 @@ fn entry(
     (issuers, declared): (&Issuers, &Declared),
     placed: &mut Vec<(IssuerId, String, Place)>,
 ) -> Option<ResourceIssuer> {
-    let mut section = reader.section(node, format!("the entry of `{}`", key.text))?;
+    let mut section = reader.section(node, format!("the entry of `{}`", key.shown()))?;
     let audiences = section.optional(reader, "audiences", |reader, node| {
         let audiences = reader.strings(node)?;
         reader.one_or_many(node, |reader, item| {

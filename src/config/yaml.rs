@@ -4,11 +4,12 @@
 //! and aliases (so there are no alias bombs), merge keys, tags, keys that are no scalars, and any guess at types: a
 //! scalar is text until somebody asks for something else. Serde is not used because it stops at the first fault.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
-use super::fault::{FaultLog, Place};
+use super::fault::{FaultLog, Place, brief};
 
 /// The longest file, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -16,6 +17,9 @@ pub(super) const MAX_BYTES: usize = 1 << 20;
 const MAX_NODES: usize = 200_000;
 /// How deep lists and mappings may lie in each other.
 const MAX_DEPTH: usize = 32;
+
+/// How much of a value a message shows, in characters.
+const MAX_SHOWN: usize = 120;
 
 /// The beginning of a file.
 pub(super) const START: Place = Place { line: 1, column: 1 };
@@ -34,9 +38,17 @@ pub(super) struct Node {
 pub(super) enum Kind {
     Scalar(Scalar),
     Sequence(Vec<Node>),
-    Mapping(Vec<(Key, Node)>),
+    Mapping(Mapping),
     /// Something whose fault has been told already.
     Broken,
+}
+
+/// The entries of a mapping, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    pub(super) entries: Vec<(Key, Node)>,
+    /// Whether nothing was left out; what was left out has its fault.
+    pub(super) whole: bool,
 }
 
 /// One piece of text.
@@ -52,8 +64,8 @@ pub(super) struct Scalar {
 
 impl Scalar {
     /// What a message may show.
-    pub(super) fn shown(&self) -> &str {
-        self.written.as_deref().unwrap_or(&self.text)
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        brief(self.written.as_deref().unwrap_or(&self.text), MAX_SHOWN)
     }
 
     /// Whether there is nothing: no text, `~` or `null`, without quotes.
@@ -69,6 +81,13 @@ pub(super) struct Key {
     pub(super) place: Place,
 }
 
+impl Key {
+    /// What a message may show.
+    pub(super) fn shown(&self) -> Cow<'_, str> {
+        brief(&self.text, MAX_SHOWN)
+    }
+}
+
 /// Reads the one document of a file; nothing if there is none that can be worked with.
 pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     if text.len() > MAX_BYTES {
@@ -77,7 +96,6 @@ pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     }
     // Directives only serve tags, and an unknown anchor is told together with all others.
     let options: Options = granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let events = Parser::new_from_str_with_options(text, options);
     let mut builder = Builder { log, open: Vec::new(), root: None, documents: 0, nodes: 0 };
     for event in events {
@@ -121,6 +139,8 @@ enum Content {
         entries: Vec<(Key, Node)>,
         /// The keys of the entries, and their lines.
         lines: HashMap<String, usize>,
+        /// Whether every entry so far is among them.
+        whole: bool,
         /// A key whose value has not come yet; without text if it is none that can be used.
         key: Option<(Option<String>, Place)>,
     },
@@ -131,18 +151,21 @@ impl Builder<'_> {
         let place = place(span);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
+                self.check_properties(span, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), written: None, plain };
                 self.add(place, Kind::Scalar(scalar))
             }
             Event::SequenceStart(_, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
+                self.check_properties(span, anchor, tag.is_some());
                 self.enter(place, Content::Sequence(Vec::new()))
             }
             Event::MappingStart(_, anchor, tag) => {
-                self.check_properties(place, anchor, tag.is_some());
-                self.enter(place, Content::Mapping { entries: Vec::new(), lines: HashMap::new(), key: None })
+                self.check_properties(span, anchor, tag.is_some());
+                self.enter(
+                    place,
+                    Content::Mapping { entries: Vec::new(), lines: HashMap::new(), whole: true, key: None },
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
@@ -166,7 +189,8 @@ impl Builder<'_> {
         }
     }
 
-    fn check_properties(&mut self, place: Place, anchor: usize, tagged: bool) {
+    fn check_properties(&mut self, span: &Span, anchor: usize, tagged: bool) {
+        let place = place(span);
         if anchor != 0 {
             self.log.error(
                 place,
@@ -175,6 +199,7 @@ impl Builder<'_> {
             );
         }
         if tagged {
+            let place = span.tag_start.map_or(place, |start| mark(&start));
             self.log.error(place, "tags are not supported", "write the value without its `!…`");
         }
     }
@@ -195,7 +220,7 @@ impl Builder<'_> {
         };
         let kind = match content {
             Content::Sequence(items) => Kind::Sequence(items),
-            Content::Mapping { entries, .. } => Kind::Mapping(entries),
+            Content::Mapping { entries, whole, .. } => Kind::Mapping(Mapping { entries, whole }),
         };
         self.add(place, kind)
     }
@@ -223,12 +248,12 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.root = Some(node),
             Some(Content::Sequence(items)) => items.push(node),
-            Some(Content::Mapping { entries, lines, key }) => match key.take() {
+            Some(Content::Mapping { entries, lines, whole, key }) => match key.take() {
                 None => *key = Some((usable_key(node, self.log), place)),
-                Some((None, _)) => {}
+                Some((None, _)) => *whole = false,
                 Some((Some(text), place)) => {
                     if let Some(line) = lines.get(&text) {
-                        let message = format!("the key `{text}` is repeated");
+                        let message = format!("the key `{}` is repeated", brief(&text, MAX_SHOWN));
                         self.log.error(place, message, format!("it stands in line {line} already; keep one of them"));
                     } else {
                         lines.insert(text.clone(), place.line);
@@ -242,8 +267,7 @@ impl Builder<'_> {
 
     /// Tells an error of syntax. What came before is not looked at: half a file says little about the whole one.
     fn refuse(&mut self, error: &ScanError, text: &str) -> Result<(), Stop> {
-        let marker = error.marker();
-        let place = Place { line: marker.line().max(1), column: marker.col() + 1 };
+        let place = mark(error.marker());
         let line = text.lines().nth(place.line - 1).unwrap_or_default();
         let hint = if line.contains("${") {
             "inside `{ }` and `[ ]`, `\"${NAME}\"` stands in quotes"
@@ -278,5 +302,61 @@ fn usable_key(node: Node, log: &mut FaultLog) -> Option<String> {
 }
 
 fn place(span: &Span) -> Place {
-    Place { line: span.start.line().max(1), column: span.start.col() + 1 }
+    mark(&span.start)
+}
+
+/// The parser counts lines from 1 and columns from 0.
+fn mark(marker: &Marker) -> Place {
+    Place { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> (Option<Node>, Vec<String>) {
+        let mut log = FaultLog::new(Path::new("gateway.yaml"), text);
+        let root = parse(text, &mut log);
+        let faults = log.finish().map_or_else(|faults| faults.0, |_| Vec::new());
+        (root, faults.into_iter().map(|fault| fault.message).collect())
+    }
+
+    #[test]
+    fn every_value_knows_its_place_and_its_keys() {
+        let (root, faults) = read("a:\n  - \u{e9}: 1\n    b: [x, 'y']\n");
+        assert!(faults.is_empty());
+        let Some(Node { kind: Kind::Mapping(root), .. }) = root else { panic!("a mapping") };
+        let (key, list) = &root.entries[0];
+        assert_eq!((key.text.as_str(), key.place), ("a", Place { line: 1, column: 1 }));
+        assert_eq!((list.place, list.owner), (Place { line: 2, column: 3 }, key.place));
+        let Kind::Sequence(items) = &list.kind else { panic!("a list") };
+        let Kind::Mapping(item) = &items[0].kind else { panic!("a mapping") };
+        assert_eq!(item.entries[0].1.place, Place { line: 2, column: 8 });
+        let Kind::Sequence(words) = &item.entries[1].1.kind else { panic!("a list") };
+        let places: Vec<_> = words.iter().map(|word| (word.place.line, word.place.column)).collect();
+        assert_eq!(places, [(3, 9), (3, 12)]);
+    }
+
+    #[test]
+    fn nothing_is_nothing_only_without_quotes() {
+        let (root, _) = read("[~, null, '', \"null\", x]");
+        let Some(Node { kind: Kind::Sequence(items), .. }) = root else { panic!("a list") };
+        let nulls = items.iter().map(|item| matches!(&item.kind, Kind::Scalar(scalar) if scalar.is_null()));
+        assert_eq!(nulls.collect::<Vec<_>>(), [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn an_entry_that_was_left_out_is_remembered() {
+        let (root, faults) = read("\"${A}\": 1\n");
+        assert_eq!(faults, ["`${…}` cannot stand in a key"]);
+        assert!(matches!(root, Some(Node { kind: Kind::Mapping(Mapping { whole: false, .. }), .. })));
+    }
+
+    #[test]
+    fn repeated_keys_are_all_told() {
+        let (_, faults) = read("a: 1\na: 2\nb: { c: 1, c: 2, c: 3 }\n");
+        assert_eq!(faults, ["the key `a` is repeated", "the key `c` is repeated", "the key `c` is repeated"]);
+    }
 }

@@ -6,7 +6,8 @@
 use serde_json::{Map, Value};
 
 use super::claims::{Words, text_at, words_at};
-use super::{Header, KeySetId, Rejection};
+use super::keys::KeySetId;
+use super::{Header, Rejection};
 use crate::clock::Timestamp;
 use crate::config::{IssuerId, TokenProfile, TrustedIssuer};
 use crate::oauth::Reason;

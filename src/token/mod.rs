@@ -1,8 +1,8 @@
-//! Access tokens of others: whose keys count, taken apart, proven genuine, judged for one audience.
+//! Access tokens of others: taken apart, proven genuine with the keys of their issuer, judged for one audience.
 //!
 //! [`verify()`] is the only way from text to a [`VerifiedToken`], and it asks for the [`Audience`]. In between stands
 //! the [`GenuineToken`], which a signature proved and which may be kept in the [`TokenCache`]; what changes from one
-//! request to the next (time, audience) is judged every time.
+//! request to the next (time, audience) is judged every time. How the keys are had and kept is the matter of [`keys`].
 
 mod audience;
 mod cache;
@@ -10,22 +10,15 @@ mod claims;
 mod compact;
 mod genuine;
 mod json;
-mod key;
-mod key_set;
-mod keyring;
+pub mod keys;
 mod rejection;
 mod verify;
-
-#[cfg(test)]
-pub(crate) mod signer;
 
 pub use audience::{Audience, AudienceTable, SharedAudience};
 pub use cache::{TokenCache, TokenDigest};
 pub use claims::{ClaimForm, Words, claim, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
-pub use key::{KeyFault, SkippedKey, VerifyingKey};
-pub use key_set::{DOCUMENT_BYTES, InvalidKeySet, KeyMiss, KeySet, KeySetId};
-pub use keyring::Keyring;
+pub use keys::{Keyring, KeyringStatus};
 pub use rejection::{Refused, Rejection};
 pub use verify::{Presented, TrustedKeys, VerifiedToken, verify};

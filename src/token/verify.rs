@@ -10,7 +10,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Audience, Compact, GenuineToken, KeyMiss, KeySet, Keyring, Refused, Rejection, TokenCache};
+use super::keys::{KeyMiss, KeySet};
+use super::{Audience, Compact, GenuineToken, Keyring, Refused, Rejection, TokenCache};
 use crate::clock::Timestamp;
 use crate::config::{IssuerId, ResourceId};
 use crate::oauth::Reason;

@@ -1,0 +1,90 @@
+//! What is served: each resource, the requests that are its own, and the demands in front of it.
+
+use serde::Serialize;
+
+use crate::cli::rule_line::RuleLine;
+use crate::config::{Config, Forward, Listener, Match, Resource, ResourceIssuer, Unmatched};
+
+/// Everything that is served, and where requests come in.
+#[derive(Debug, Serialize)]
+pub(super) struct Routes {
+    pub(super) listeners: Vec<Door>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) admin: Option<String>,
+    pub(super) routes: Vec<Route>,
+}
+
+/// An address where requests come in.
+#[derive(Debug, Serialize)]
+pub(super) struct Door {
+    pub(super) address: String,
+    pub(super) tls: bool,
+}
+
+/// One resource.
+#[derive(Debug, Serialize)]
+pub(super) struct Route {
+    pub(super) resource: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    pub(super) public: bool,
+    pub(super) hosts: Vec<String>,
+    /// The path prefix; empty for the root.
+    pub(super) path: String,
+    pub(super) upstream: Vec<String>,
+    pub(super) strip_prefix: bool,
+    pub(super) forward: &'static str,
+    pub(super) issuers: Vec<String>,
+    pub(super) required_scopes: Vec<String>,
+    pub(super) rules: Vec<RuleLine>,
+    /// What is demanded of a request that no rule matches.
+    pub(super) unmatched: &'static str,
+}
+
+impl Routes {
+    pub(super) fn of(config: &Config) -> Self {
+        let door = |listener: &Listener| Door { address: listener.address.to_string(), tls: !listener.tls.is_empty() };
+        Self {
+            listeners: config.listeners.iter().map(door).collect(),
+            admin: config.admin.as_ref().map(|admin| admin.address.to_string()),
+            routes: config.resources.iter().map(|resource| Route::of(config, resource)).collect(),
+        }
+    }
+}
+
+impl Route {
+    fn of(config: &Config, resource: &Resource) -> Self {
+        let issuer = |entry: &ResourceIssuer| config.trusted_issuers[entry.issuer.0].name.to_string();
+        let Match { hosts, path } = &resource.matches;
+        Self {
+            resource: resource.key.to_string(),
+            name: resource.name.clone(),
+            public: resource.public,
+            hosts: hosts.iter().map(ToString::to_string).collect(),
+            path: path.clone(),
+            upstream: resource.upstream.urls.iter().map(|url| url.as_str().trim_end_matches('/').to_owned()).collect(),
+            strip_prefix: resource.strip_prefix && !path.is_empty(),
+            forward: match resource.forward {
+                Forward::None => "none",
+                Forward::Token => "token",
+            },
+            issuers: resource.issuers.iter().map(issuer).collect(),
+            required_scopes: resource.required_scopes.iter().map(ToString::to_string).collect(),
+            rules: resource.rules.iter().map(RuleLine::of).collect(),
+            unmatched: match resource.unmatched {
+                Unmatched::Allow => "allow",
+                Unmatched::Refuse => "refuse",
+            },
+        }
+    }
+
+    /// The requests that are this resource's own, host by host.
+    pub(super) fn requests(&self) -> String {
+        let path = match self.path.as_str() {
+            "" => "every path".to_owned(),
+            path if path.ends_with('/') => format!("below {path}"),
+            path => format!("{path} and below"),
+        };
+        format!("{}: {path}", self.hosts.join(", "))
+    }
+}

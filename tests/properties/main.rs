@@ -1,0 +1,5 @@
+//! What must hold for every configuration and every request, tried on generated ones.
+
+mod isolation;
+mod rules;
+mod workshop;
