@@ -19,6 +19,8 @@ mod framing;
 mod http2;
 #[path = "serve/limits.rs"]
 mod limits;
+#[path = "serve/operators.rs"]
+mod operators;
 #[path = "serve/refusals.rs"]
 mod refusals;
 #[path = "serve/tunnels.rs"]

@@ -6,6 +6,7 @@
 //! [`failure`] tells what went wrong. [`exchange`] is what they share. [`admin`] is for operators, on a socket of its
 //! own.
 
+pub mod admin;
 mod answer;
 mod connection;
 mod door;

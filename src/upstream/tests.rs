@@ -1,3 +1,5 @@
+//! Which address a request gets, and what is known of it.
+
 use super::*;
 
 fn server(url: &str) -> Server {

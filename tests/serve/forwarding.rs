@@ -113,7 +113,7 @@ async fn a_large_upload_streams_through() {
     }
     assert_eq!(client.reply().await.json()["length"], CHUNK * CHUNKS);
     let grown = peak_memory() - before;
-    assert!(grown < 64 << 10, "{grown} KiB more for {} KiB", CHUNK * CHUNKS >> 10);
+    assert!(grown < 64 << 10, "{grown} KiB more for {} KiB", (CHUNK * CHUNKS) >> 10);
 }
 
 /// The most memory that this process has ever held, in KiB.

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use narrowgate::config::{self, Certificate, Config, Environment};
+use narrowgate::config::{self, Certificate, Config, Environment, JwksLocation, KeySource};
+use narrowgate::fetch::Fetcher;
 use narrowgate::secret::Secret;
 use narrowgate::serve::{Gateway, Listening, Serving};
 use narrowgate::snapshot::Snapshot;
 use narrowgate::telemetry::Metrics;
-use narrowgate::token::{KeySet, Keyring, TokenCache};
+use narrowgate::token::{Keyring, TokenCache};
 use narrowgate::upstream::UpstreamPool;
 use serde_json::json;
 
@@ -56,12 +57,14 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
         Ok(loaded) => loaded.config,
         Err(faults) => panic!("{faults:?}"),
     };
+    for trusted in &mut config.trusted_issuers {
+        let json = issuer.jwks().into_bytes().into();
+        trusted.keys = KeySource::Jwks(vec![JwksLocation::File { path: "jwks.json".into(), json }]);
+    }
     change(&mut config);
     let config = Arc::new(config);
-    let keyrings = config.trusted_issuers.iter().map(|trusted| {
-        let (keys, _) = KeySet::parse(&[issuer.jwks().as_bytes()], &trusted.algorithms).unwrap();
-        Keyring::holding(trusted.clone(), Some(keys))
-    });
+    let fetcher = Fetcher::new(None).unwrap();
+    let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
     let upstreams = UpstreamPool::of(&config, &[]).unwrap();
     for pool in &upstreams {
         pool.resolve().await;

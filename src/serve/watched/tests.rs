@@ -1,3 +1,5 @@
+//! The stream below Pingora, driven by hand.
+
 use tokio::io::DuplexStream;
 
 use super::*;

@@ -1,0 +1,206 @@
+//! The configuration in force, in the words of `gateway.yaml`, with every default filled in and without its secrets.
+//!
+//! Every member is written out here by name. A secret is never even asked for its bytes: `(set)` is all there is to see.
+
+mod resource;
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::config::{
+    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, LogFormat, Requirement,
+    SubjectForm, TokenProfile, TrustedIssuer,
+};
+use crate::secret::Secret;
+
+/// Describes a configuration.
+pub(super) fn describe(config: &Config) -> Value {
+    let issuers = config.trusted_issuers.iter();
+    let issuers: Map<String, Value> = issuers.map(|issuer| (issuer.name.to_string(), trusted_issuer(issuer))).collect();
+    let resources = config.resources.iter();
+    let resources: Map<String, Value> =
+        resources.map(|each| (each.key.to_string(), resource::resource(config, each))).collect();
+    let scopes = config.scopes.iter().map(|(scope, description)| (scope.to_string(), json!(description)));
+    let proxies = config.trusted_proxies.iter().map(|network| format!("{}/{}", network.address, network.prefix));
+    let format = match config.log.format {
+        LogFormat::Auto => "auto",
+        LogFormat::Json => "json",
+        LogFormat::Text => "text",
+    };
+    json!({
+        "listen": config.listeners.iter().map(listener).collect::<Value>(),
+        "admin": config.admin.as_ref().map(admin),
+        "trusted_issuers": issuers,
+        "resources": resources,
+        "scopes": scopes.collect::<Map<_, _>>(),
+        "trusted_proxies": proxies.collect::<Value>(),
+        "trusted_cas": config.trusted_cas.is_some(),
+        "log": { "level": config.log.level, "format": format },
+        "limits": limits(&config.limits),
+    })
+}
+
+fn listener(listener: &Listener) -> Value {
+    let files = listener.tls.iter().map(|certificate| certificate.cert.display().to_string());
+    json!({ "address": listener.address.to_string(), "tls": files.collect::<Value>() })
+}
+
+fn admin(admin: &Admin) -> Value {
+    json!({ "address": admin.address.to_string(), "token": presence(admin.token.as_ref()), "hosts": admin.hosts })
+}
+
+fn trusted_issuer(issuer: &TrustedIssuer) -> Value {
+    let (keys, source) = key_source(&issuer.keys);
+    let mut described = json!({
+        "issuer": issuer.issuers,
+        "fetch_token": presence(issuer.fetch_token.as_ref()),
+        "algorithms": issuer.algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Value>(),
+        "claims": claims(&issuer.claims),
+        "token_type": match issuer.token_type {
+            TokenProfile::Any => "any",
+            TokenProfile::AtJwt => "at+jwt",
+        },
+        "allow_nonce": issuer.allow_nonce,
+        "exchange_audiences": issuer.exchange_audiences,
+        "ignore_audiences": issuer.ignore_audiences,
+        "require": requirements(&issuer.require),
+        "subjects": match issuer.subjects {
+            SubjectForm::Qualified => "qualified",
+            SubjectForm::Plain => "plain",
+        },
+        "refresh": time(issuer.refresh),
+        "refetch_after": time(issuer.refetch_after),
+        "max_stale": time(issuer.max_stale),
+    });
+    described[keys] = source;
+    described
+}
+
+fn key_source(source: &KeySource) -> (&'static str, Value) {
+    match source {
+        KeySource::Discovery { issuer } => ("discovery", json!(address(issuer))),
+        KeySource::DiscoveryAt { url } => ("discovery", json!(address(url))),
+        KeySource::Jwks(places) => {
+            let places = places.iter().map(|place| match place {
+                JwksLocation::Url(url) => address(url),
+                JwksLocation::File { path, .. } => path.display().to_string(),
+            });
+            ("jwks", places.collect())
+        }
+    }
+}
+
+fn claims(names: &ClaimNames) -> Value {
+    let texts = |paths: &[ClaimPath]| paths.iter().map(|path| path.text.clone()).collect::<Value>();
+    json!({
+        "scope": texts(&names.scope),
+        "client": texts(&names.client),
+        "subject": texts(&names.subject),
+        "carry": texts(&names.carry),
+    })
+}
+
+fn requirements(requirements: &[Requirement]) -> Value {
+    let each = requirements.iter().map(|requirement| (requirement.claim.text.clone(), json!(requirement.values)));
+    Value::Object(each.collect())
+}
+
+fn limits(limits: &Limits) -> Value {
+    json!({
+        "header_bytes": limits.header_bytes,
+        "headers": limits.headers,
+        "body_bytes": limits.body_bytes,
+        "token_bytes": limits.token_bytes,
+        "token_cache_bytes": limits.token_cache_bytes,
+        "connections": limits.connections,
+        "connections_per_address": limits.connections_per_address,
+        "header_timeout": time(limits.header_timeout),
+        "body_timeout": time(limits.body_timeout),
+        "idle_timeout": time(limits.idle_timeout),
+        "connect_timeout": time(limits.connect_timeout),
+        "read_timeout": time(limits.read_timeout),
+        "tunnel_age": time(limits.tunnel_age),
+        "token_lifetime": time(limits.token_lifetime),
+        "drain": time(limits.drain),
+    })
+}
+
+fn presence(secret: Option<&Secret>) -> Option<&'static str> {
+    secret.map(|_| "(set)")
+}
+
+/// A URL without what stands before its host, or behind its path: both may be credentials.
+fn address(url: &Url) -> String {
+    let mut url = url.clone();
+    // Only URLs without a host refuse this, and those have no user either.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if url.query().is_some() {
+        url.set_query(Some("…"));
+    }
+    url.into()
+}
+
+fn time(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    const YAML: &str = "
+        listen: 127.0.0.1:0
+        admin: { address: 192.0.2.1:9090, token: hunter2hunter2hunter2hunter2hunter2 }
+        trusted_issuers:
+          corp: { issuer: https://login.example, fetch_token: hunter2hunter2 }
+        defaults: { identity_headers: { X-User: sub } }
+        resources:
+          https://api.example:
+            upstream: http://127.0.0.1:9001
+            scopes: { read: Read, 'transaction:{id}': Approve }
+            rules:
+              - { path: /healthz, public: true }
+              - { path: '/transactions/{id}', methods: [POST], scopes: ['transaction:{id}'] }
+            issuers: { corp: { audiences: [api://1], scope_map: { R: [read] } } }
+            cors: { origins: [https://app.example] }
+            allowed_clients: [corp|app]
+    ";
+
+    #[test]
+    fn every_key_is_there_and_no_secret() {
+        let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::of_process());
+        let config = match loaded {
+            Ok(loaded) => loaded.config,
+            Err(faults) => panic!("{faults:?}"),
+        };
+        let described = describe(&config);
+        assert!(!described.to_string().contains("hunter2"), "{described}");
+        assert_eq!(described["admin"]["token"], "(set)");
+        assert_eq!(described["trusted_issuers"]["corp"]["fetch_token"], "(set)");
+        assert_eq!(described["trusted_issuers"]["corp"]["discovery"], "https://login.example/");
+        assert_eq!(described["limits"]["drain"], "25s");
+        let resource = &described["resources"]["https://api.example"];
+        assert_eq!(resource["upstream"]["urls"][0], "http://127.0.0.1:9001/");
+        assert_eq!(resource["rules"][0], json!({ "path": "/healthz", "public": true, "forward": "none" }));
+        assert_eq!(resource["rules"][1]["scopes"][0], "transaction:{id}");
+        assert_eq!(resource["issuers"]["corp"]["scope_map"]["R"][0], "read");
+        assert_eq!(resource["identity_headers"]["x-user"], "sub");
+        assert_eq!(resource["allowed_clients"][0], "corp|app");
+    }
+
+    #[test]
+    fn a_url_is_shown_without_credentials() {
+        let url = Url::parse("https://user:hunter2@login.example/jwks?key=hunter2").unwrap();
+        assert!(!address(&url).contains("hunter2"), "{}", address(&url));
+        assert_eq!(time(Duration::from_millis(1500)), "1500ms");
+    }
+}

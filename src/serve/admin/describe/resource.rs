@@ -1,0 +1,128 @@
+//! One resource, in the words of `gateway.yaml`.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::{address, claims, requirements, time};
+use crate::config::{
+    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, IdentitySource, IssuerId, Resource,
+    ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
+};
+use crate::oauth::ScopePattern;
+
+/// Describes a resource.
+pub(super) fn resource(config: &Config, resource: &Resource) -> Value {
+    let vouching = resource.issuers.iter();
+    let vouching: Map<String, Value> =
+        vouching.map(|entry| (issuer_name(config, entry.issuer), issuer_entry(entry))).collect();
+    let identity = resource.identity_headers.iter();
+    let identity: Map<String, Value> =
+        identity.map(|header| (header.name.to_string(), json!(source(&header.source)))).collect();
+    let scopes = resource.scopes.iter().map(|(scope, description)| (scope.to_string(), json!(description)));
+    json!({
+        "name": resource.name,
+        "public": resource.public,
+        "match": {
+            "hosts": resource.matches.hosts.iter().map(ToString::to_string).collect::<Value>(),
+            "path": resource.matches.path,
+        },
+        "strip_prefix": resource.strip_prefix,
+        "upstream": upstream(&resource.upstream),
+        "scopes": scopes.collect::<Map<_, _>>(),
+        "required_scopes": patterns(&resource.required_scopes),
+        "rules": resource.rules.iter().map(rule).collect::<Value>(),
+        "unmatched": match resource.unmatched {
+            Unmatched::Allow => "allow",
+            Unmatched::Refuse => "refuse",
+        },
+        "issuers": vouching,
+        "broad_tokens": match resource.broad_tokens {
+            BroadTokens::Reject => "reject",
+            BroadTokens::Strict => "strict",
+            BroadTokens::Accept => "accept",
+        },
+        "forward": match resource.forward {
+            Forward::None => "none",
+            Forward::Token => "token",
+        },
+        "identity_headers": identity,
+        "cors": resource.cors.as_ref().map(|cors| match &cors.origins {
+            CorsOrigins::Any => json!({ "origins": ["*"] }),
+            CorsOrigins::Listed(origins) => json!({ "origins": origins }),
+        }),
+        "allowed_clients": resource.allowed_clients.as_ref().map(|clients| {
+            clients.iter().map(|client| client_name(config, client)).collect::<Value>()
+        }),
+        "path_parameters": resource.path_parameters,
+        "upgrade": if resource.websocket { json!(["websocket"]) } else { json!([]) },
+        "body_bytes": resource.body_bytes,
+    })
+}
+
+fn upstream(upstream: &Upstream) -> Value {
+    json!({
+        "urls": upstream.urls.iter().map(address).collect::<Value>(),
+        "protocol": match upstream.protocol {
+            UpstreamProtocol::Http1 => "http1",
+            UpstreamProtocol::Http2 => "http2",
+        },
+        "health_check": upstream.health_check,
+        "connect_timeout": time(upstream.connect_timeout),
+        "read_timeout": time(upstream.read_timeout),
+    })
+}
+
+fn rule(rule: &Rule) -> Value {
+    let mut described = match &rule.demand {
+        Demand::Scopes(scopes) => json!({ "scopes": patterns(scopes) }),
+        Demand::Public { forward_token } => {
+            json!({ "public": true, "forward": if *forward_token { "token" } else { "none" } })
+        }
+    };
+    if let Some(path) = &rule.path {
+        described["path"] = path.to_string().into();
+    }
+    if let Some(methods) = &rule.methods {
+        described["methods"] = methods.iter().map(Method::as_str).collect();
+    }
+    described
+}
+
+fn issuer_entry(entry: &ResourceIssuer) -> Value {
+    json!({
+        "audiences": entry.audiences,
+        "claims": entry.claims.as_ref().map(claims),
+        "scope_map": entry.scope_map.as_ref().map(|map| {
+            let names = |scopes: &[crate::oauth::Scope]| scopes.iter().map(ToString::to_string).collect::<Value>();
+            map.iter().map(|(theirs, ours)| (theirs.clone(), names(ours))).collect::<Map<_, _>>()
+        }),
+        "scopes_if_none": entry.scopes_if_none.iter().map(ToString::to_string).collect::<Value>(),
+        "require": requirements(&entry.require),
+        "exchange": entry.exchange,
+    })
+}
+
+fn source(source: &IdentitySource) -> &str {
+    match source {
+        IdentitySource::Subject => "sub",
+        IdentitySource::Client => "client_id",
+        IdentitySource::Issuer => "iss",
+        IdentitySource::Scope => "scope",
+        IdentitySource::Claim(path) => &path.text,
+    }
+}
+
+fn client_name(config: &Config, client: &AllowedClient) -> String {
+    match client {
+        AllowedClient::Own(id) => id.clone(),
+        AllowedClient::Foreign(issuer, id) => format!("{}|{id}", issuer_name(config, *issuer)),
+    }
+}
+
+fn issuer_name(config: &Config, issuer: IssuerId) -> String {
+    config.trusted_issuers.get(issuer.0).map_or_else(String::new, |issuer| issuer.name.to_string())
+}
+
+fn patterns(scopes: &[ScopePattern]) -> Value {
+    scopes.iter().map(ToString::to_string).collect()
+}

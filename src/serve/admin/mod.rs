@@ -1,0 +1,158 @@
+//! The operators' own listener: health, metrics, the configuration in force, and a page to look at.
+//!
+//! It is apart from the listeners that clients reach, and no route leads to it. [`access`] says who may ask what,
+//! [`describe`] shows the configuration without its secrets, [`page`] is for people.
+
+mod access;
+mod describe;
+mod page;
+mod readiness;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use readiness::Readiness;
+
+use super::BindError;
+use crate::config::Admin;
+use crate::snapshot::Current;
+use crate::telemetry::Metrics;
+
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// What operators look at.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// The configuration in force.
+    pub current: Current,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether requests should be sent here.
+    pub readiness: Arc<Readiness>,
+}
+
+/// The operators' socket, bound; connections wait in it until [`AdminListening::serve`].
+#[derive(Debug)]
+pub struct AdminListening {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl AdminListening {
+    /// Binds the listener; call it on a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Address`] if the address cannot be had.
+    pub fn bind(admin: &Admin) -> Result<Self, BindError> {
+        let failed = |source| BindError::Address { address: admin.address, source };
+        let socket = if admin.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        let socket = socket.map_err(failed)?;
+        socket.set_reuseaddr(true).map_err(failed)?;
+        socket.bind(admin.address).map_err(failed)?;
+        let listener = socket.listen(64).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where operators are awaited.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stopping` is true, or its sender gone.
+    pub fn serve(self, desk: Desk, mut stopping: watch::Receiver<bool>) -> JoinHandle<()> {
+        let router = router(Asked { desk, is_loopback: self.address.ip().is_loopback() });
+        tokio::spawn(async move {
+            let stopped = async move {
+                let _ = stopping.wait_for(|stop| *stop).await;
+            };
+            if let Err(error) = axum::serve(self.listener, router).with_graceful_shutdown(stopped).await {
+                tracing::error!(%error, "the admin listener failed");
+            }
+        })
+    }
+}
+
+/// What every request to this listener is judged by.
+#[derive(Clone)]
+struct Asked {
+    desk: Desk,
+    is_loopback: bool,
+}
+
+fn router(asked: Asked) -> Router {
+    let kept = Router::new()
+        .route("/", get(status_page))
+        .route("/config", get(configuration))
+        .route_layer(from_fn_with_state(asked.clone(), access::require_token));
+    Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(readiness))
+        .route("/metrics", get(metrics))
+        .merge(kept)
+        .fallback(|| async { told(StatusCode::NOT_FOUND, "nothing is served at this path") })
+        .method_not_allowed_fallback(|| async {
+            told(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here")
+        })
+        .layer(from_fn_with_state(asked.clone(), access::refuse_strangers))
+        .layer(map_response(harmless))
+        .with_state(asked)
+}
+
+async fn readiness(State(asked): State<Asked>) -> Response {
+    let readiness = &asked.desk.readiness;
+    let status = if readiness.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{}\n", readiness.as_str())).into_response()
+}
+
+async fn metrics(State(asked): State<Asked>) -> Response {
+    ([(CONTENT_TYPE, OPEN_METRICS)], asked.desk.metrics.encode()).into_response()
+}
+
+async fn configuration(State(asked): State<Asked>) -> Response {
+    let snapshot = asked.desk.current.load_full();
+    let mut described = describe::describe(&snapshot.config);
+    described["generation"] = snapshot.generation.into();
+    Json(described).into_response()
+}
+
+async fn status_page(State(asked): State<Asked>) -> Response {
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let page = page::status(&asked.desk.current.load_full(), &asked.desk.readiness);
+    ([(CONTENT_TYPE, html)], page).into_response()
+}
+
+/// An answer without anything but its reason.
+fn told(status: StatusCode, why: &str) -> Response {
+    (status, Json(json!({ "error": why }))).into_response()
+}
+
+/// Nothing from here is kept, framed, sniffed, or loads anything.
+async fn harmless(mut response: Response) -> Response {
+    const FIELDS: [(HeaderName, &str); 4] = [
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in FIELDS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

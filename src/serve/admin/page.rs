@@ -1,0 +1,87 @@
+//! A page that a person reads: what runs here, and whether its issuers' keys are fresh.
+
+use std::fmt::Write;
+
+use super::Readiness;
+use crate::clock::Timestamp;
+use crate::config::{Forward, Resource};
+use crate::snapshot::Snapshot;
+
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#222}\
+    table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd;\
+    vertical-align:top}th{font-weight:600}code{font-size:.9em}.bad{color:#b00020}\
+    @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.bad{color:#ff8a80}}";
+
+/// The status page.
+pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness) -> String {
+    let mut issuers = String::new();
+    for keyring in snapshot.gate.keyrings() {
+        let status = keyring.status(Timestamp::now());
+        let age = status.age_seconds.map_or_else(|| "–".to_owned(), |age| format!("{age} s ago"));
+        let trouble = status
+            .last_error
+            .map_or_else(String::new, |error| format!(" <span class=\"bad\">{}</span>", escape(&error)));
+        let keys = if status.has_keys { status.keys.to_string() } else { "<span class=\"bad\">none</span>".to_owned() };
+        let name = escape(keyring.issuer().name.as_str());
+        row(&mut issuers, &[&name, &escape(&keyring.issuer().issuers.join(", ")), &keys, &(age + &trouble)]);
+    }
+    let mut resources = String::new();
+    for resource in &snapshot.config.resources {
+        let upstreams: Vec<&str> = resource.upstream.urls.iter().map(|url| url.host_str().unwrap_or("")).collect();
+        let scopes: Vec<&str> = resource.scopes.iter().map(|(scope, _)| scope.as_str()).collect();
+        let key = format!("<code>{}</code>", escape(resource.key.as_str()));
+        row(&mut resources, &[&key, ground(resource), &escape(&scopes.join(" ")), &escape(&upstreams.join(", "))]);
+    }
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Narrowgate</title>\
+         <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style><h1>Narrowgate</h1>\
+         <p>Configuration {generation}, {state}. See <a href=\"/config\">the configuration</a> and \
+         <a href=\"/metrics\">the metrics</a>.</p>\
+         <h2>Resources</h2><table><tr><th>Resource<th>Opened by<th>Scopes<th>Upstream</tr>{resources}</table>\
+         <h2>Issuers</h2><table><tr><th>Name<th>Issuer<th>Keys<th>Read</tr>{issuers}</table></html>\n",
+        generation = snapshot.generation,
+        state = readiness.as_str(),
+    )
+}
+
+fn ground(resource: &Resource) -> &'static str {
+    match (resource.public, resource.forward) {
+        (true, _) => "anyone",
+        (false, Forward::None) => "its token",
+        (false, Forward::Token) => "its token, which is forwarded",
+    }
+}
+
+fn row(table: &mut String, cells: &[&str]) {
+    table.push_str("<tr>");
+    for cell in cells {
+        // Writing into a string cannot fail.
+        let _ = write!(table, "<td>{cell}</td>");
+    }
+    table.push_str("</tr>");
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_becomes_markup() {
+        assert_eq!(escape("<a href=\"x\">&'"), "&lt;a href=&quot;x&quot;&gt;&amp;&#39;");
+    }
+}
