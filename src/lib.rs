@@ -4,6 +4,8 @@
 //!
 //! ARCHITECTURE.md draws the floors; imports run down them only.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod fetch;

@@ -108,6 +108,11 @@ pub(super) fn brief(text: &str, at_most: usize) -> Cow<'_, str> {
     }
 }
 
+/// The text without what would move a terminal's cursor or begin a line; tabs stay, because they take their room.
+fn visible(text: impl Iterator<Item = char>) -> String {
+    text.map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
 /// What has been found so far; it knows the file, so that whoever finds a fault only says where.
 #[derive(Debug)]
 pub(super) struct FaultLog {
@@ -119,7 +124,7 @@ pub(super) struct FaultLog {
 
 impl FaultLog {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        let shown = |line: &str| line.chars().take(MAX_SOURCE_LINE).collect();
+        let shown = |line: &str| visible(line.chars().take(MAX_SOURCE_LINE));
         Self { file: file.to_owned(), lines: text.lines().map(shown).collect(), faults: Vec::new(), errors: 0 }
     }
 
@@ -152,7 +157,7 @@ impl FaultLog {
         }
         let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
         let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let message = brief(&message, MAX_MESSAGE).into_owned();
+        let message = visible(brief(&message, MAX_MESSAGE).chars());
         self.faults.push(Fault { severity, file: self.file.clone(), place, message, hint, source_line });
     }
 
@@ -165,5 +170,41 @@ impl FaultLog {
             0 => Ok(warnings),
             _ => Err(Faults(errors)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_shows_its_place() {
+        let mut log = FaultLog::new(Path::new("gateway.yaml"), "a: 1\n\tb: \u{e9} 2\n");
+        log.error(Place { line: 2, column: 7 }, "`2` is wrong", "write `3`");
+        let faults = log.finish().unwrap_err();
+        let expected =
+            "error: gateway.yaml:2:7: `2` is wrong\n   |\n 2 | \tb: \u{e9} 2\n   | \t     ^\n   = hint: write `3`\n";
+        assert_eq!(faults.to_string(), expected);
+    }
+
+    #[test]
+    fn faults_come_by_place_and_each_once() {
+        let mut log = FaultLog::new(Path::new("gateway.yaml"), "a\nb\n");
+        log.error(Place { line: 2, column: 1 }, "second", "");
+        log.error(Place { line: 1, column: 1 }, "first", "");
+        log.error(Place { line: 2, column: 1 }, "second", "");
+        log.warning(Place { line: 1, column: 1 }, "look here", "");
+        let messages: Vec<_> = log.finish().unwrap_err().0.into_iter().map(|fault| fault.message).collect();
+        assert_eq!(messages, ["first", "second"]);
+    }
+
+    #[test]
+    fn many_warnings_do_not_hide_an_error() {
+        let mut log = FaultLog::new(Path::new("gateway.yaml"), "");
+        for line in 0..2 * MAX_FAULTS {
+            log.warning(Place { line, column: 1 }, "look here", "");
+        }
+        log.error(Place::default(), "wrong", "");
+        assert_eq!(log.finish().unwrap_err().0.len(), 1);
     }
 }

@@ -109,3 +109,22 @@ fn source(reader: &mut Reader, node: &Node) -> Option<IdentitySource> {
         _ => IdentitySource::Claim(path),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_folded_as_servers_fold_them() {
+        assert_eq!(fold("X_User"), "x-user");
+        assert_eq!(fold("x.USER"), "x-user");
+    }
+
+    #[test]
+    fn what_is_owned_is_listed_as_it_is_compared() {
+        for name in OWNED.iter().chain(&OWNED_FAMILIES) {
+            assert_eq!(fold(name), *name);
+        }
+        assert!(OWNED.is_sorted());
+    }
+}

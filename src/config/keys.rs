@@ -133,3 +133,16 @@ fn location(reader: &mut Reader, node: &Node, insecure_http: bool) -> Option<Jwk
     }
     Some(JwksLocation::File { path: reader.resolve(&path), json: json.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_what_lies_between_scheme_and_path() {
+        assert_eq!(host_of("https://login.example.com/tenant/v2.0"), "login.example.com");
+        assert_eq!(host_of("https://login.example.com"), "login.example.com");
+        assert_eq!(host_of("acme.com"), "");
+        assert_eq!(split("https://login.example.com/common/v2.0").1, "common/v2.0");
+    }
+}

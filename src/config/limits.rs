@@ -47,6 +47,9 @@ pub(super) fn limits(reader: &mut Reader, node: &Node) -> Option<Limits> {
     };
     let one_peer = count(reader, &mut section, "connections_per_address", 1_000_000);
     limits.connections_per_address = one_peer.unwrap_or(limits.connections.min(usual.connections_per_address));
+    if section.get("token_bytes").is_none() {
+        limits.token_bytes = limits.token_bytes.min(limits.header_bytes);
+    }
     if reader.log.errors() == before {
         check(reader, &mut section, &limits);
     }
@@ -62,8 +65,7 @@ fn check(reader: &mut Reader, section: &mut Section<'_>, limits: &Limits) {
         reader.log.error(place, "one peer may open more connections than all together", hint);
     }
     if limits.token_bytes > limits.header_bytes {
-        let longer = section.get("token_bytes").or_else(|| section.get("header_bytes"));
-        let place = longer.map_or(section.place(), |node| node.owner);
+        let place = section.get("token_bytes").map_or(section.place(), |node| node.owner);
         let hint = "`token_bytes` is at most `header_bytes`, because the token is part of the header section";
         reader.log.error(place, "a token may be longer than the whole header section", hint);
     }

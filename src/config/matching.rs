@@ -82,3 +82,20 @@ fn path(reader: &mut Reader, node: &Node) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_claims_its_authority_and_its_path() {
+        let claimed = |key: &str| {
+            let claimed = by_key(&ResourceIndicator::parse(key).unwrap())?;
+            Some(format!("{}{}", claimed.hosts[0], claimed.path))
+        };
+        assert_eq!(claimed("https://a.example.com").as_deref(), Some("a.example.com"));
+        assert_eq!(claimed("https://a.example.com:8443/v1/").as_deref(), Some("a.example.com:8443/v1/"));
+        assert_eq!(claimed("http://[::1]").as_deref(), Some("[::1]:80"));
+        assert_eq!(claimed("urn:example:orders"), None);
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use fault::{Fault, FaultLog, Faults};
+use fault::{FaultLog, Place};
 use interpolate::fill;
 use read::{Reader, Section};
 use resource::{Surroundings, WrittenResource};
@@ -43,6 +43,7 @@ mod vouching;
 mod yaml;
 
 pub use claims::InvalidClaimPath;
+pub use fault::{Fault, Faults};
 pub use interpolate::Environment;
 pub use model::*;
 
@@ -68,8 +69,18 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
     };
     let bytes = read::bounded(path, yaml::MAX_BYTES as u64)
         .map_err(|why| alone(format!("the file {why}"), "name the configuration with `-c FILE`"))?;
-    let text = String::from_utf8(bytes).map_err(|_| alone("the file is no text".into(), "write it in UTF-8"))?;
-    parse(&text, path, environment)
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path, environment),
+        Err(error) => {
+            // What is valid before the first bad byte says where that byte is.
+            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let last = valid.rsplit('\n').next().unwrap_or_default();
+            let place = Place { line: valid.matches('\n').count() + 1, column: last.chars().count() + 1 };
+            let mut log = FaultLog::new(path, &String::from_utf8_lossy(&bytes));
+            log.error(place, "this is not UTF-8", "write the file in UTF-8");
+            Err(log.finish().map_or_else(|faults| faults, Faults))
+        }
+    }
 }
 
 /// Reads a configuration from `text`; `path` is what faults call it, and its folder is where relative paths begin.
@@ -78,6 +89,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
 ///
 /// [`Faults`] holds everything that is wrong with it.
 pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut log = FaultLog::new(path, text);
     let root = yaml::parse(text, &mut log);
     let mut reader = Reader::new(path, log);

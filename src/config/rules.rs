@@ -247,3 +247,38 @@ fn share_a_method(one: &Rule, other: &Rule) -> bool {
     };
     ours.iter().any(|method| has(theirs, method)) || theirs.iter().any(|method| has(ours, method))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(path: Option<&str>, methods: Option<&[&str]>) -> Rule {
+        let method = |name: &&str| Method::from_bytes(name.as_bytes()).unwrap();
+        Rule {
+            path: path.map(|path| PathPattern::parse(path).unwrap()),
+            methods: methods.map(|names| names.iter().map(method).collect()),
+            demand: Demand::Scopes(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn no_path_is_every_path() {
+        let lie = |ours, theirs| {
+            let (ours, theirs) = (rule(ours, None), rule(theirs, None));
+            overlap(ours.path.as_ref(), theirs.path.as_ref())
+        };
+        assert_eq!(lie(None, None), Overlap::Equal);
+        assert_eq!(lie(None, Some("/{*all}")), Overlap::Equal);
+        assert_eq!(lie(None, Some("/a/{*rest}")), Overlap::Contains);
+        assert_eq!(lie(Some("/a"), None), Overlap::Within);
+        assert_eq!(lie(Some("/a/{x}"), Some("/{y}/b")), Overlap::Crossing);
+    }
+
+    #[test]
+    fn get_includes_head() {
+        let share = |ours, theirs| share_a_method(&rule(None, ours), &rule(None, theirs));
+        assert!(share(None, Some(&["POST"])));
+        assert!(share(Some(&["GET"]), Some(&["HEAD"])) && share(Some(&["HEAD"]), Some(&["GET"])));
+        assert!(!share(Some(&["GET", "HEAD"]), Some(&["POST"])));
+    }
+}

@@ -137,3 +137,40 @@ impl Declared {
         reader.log.error(node.place, message, hint);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::fault::FaultLog;
+    use super::super::yaml;
+    use super::*;
+
+    /// What `use_scope` says about each scope of a list, at a resource that declares `read` and `order:{id}`.
+    fn judge(list: &str, use_scope: fn(&Declared, &mut Reader, &Node) -> bool) -> Vec<bool> {
+        let path = Path::new("gateway.yaml");
+        let mut log = FaultLog::new(path, list);
+        let node = yaml::parse(list, &mut log).unwrap();
+        let mut reader = Reader::new(path, log);
+        let scopes = ["read", "order:{id}"].map(|text| (ScopePattern::parse(text).unwrap(), None));
+        let declared = Declared { scopes: scopes.into(), incomplete: false };
+        reader.list(&node, |reader, item| Some(use_scope(&declared, reader, item))).unwrap()
+    }
+
+    #[test]
+    fn only_declared_scopes_are_demanded() {
+        let judged =
+            judge("[read, 'order:{id}', 'order:{other}', order:7, write, 'read:{id}']", |declared, reader, item| {
+                declared.demanded(reader, item).is_some()
+            });
+        assert_eq!(judged, [true, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn what_is_granted_has_a_value() {
+        let judged = judge("[read, order:7, 'order:{id}', write, order:7/8]", |declared, reader, item| {
+            declared.granted(reader, item).is_some()
+        });
+        assert_eq!(judged, [true, true, false, false, false]);
+    }
+}

@@ -124,7 +124,8 @@ fn a_configuration_that_cannot_be_read_is_one_fault() {
         "error: nowhere/gateway.yaml:1:1: the file does not exist\n   = hint: name the configuration with `-c FILE`\n";
     assert_eq!(faults.to_string(), expected);
     let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/files/binary.bin");
-    assert_eq!(load(&binary, &environment()).unwrap_err().0[0].message, "the file is no text");
+    let fault = load(&binary, &environment()).unwrap_err().0.remove(0);
+    assert_eq!((fault.message.as_str(), fault.place.line, fault.place.column), ("this is not UTF-8", 2, 4));
 }
 
 #[test]
@@ -142,6 +143,30 @@ fn a_file_of_nothing_but_faults_is_told_in_part() {
     let keys: String = (0..15_000).map(|at| format!("k{at}: 1\n")).collect();
     let faults = parse(&keys, Path::new("gateway.yaml"), &environment()).unwrap_err();
     assert_eq!(faults.0.len(), 500);
+}
+
+#[test]
+fn a_fault_is_one_line_whatever_the_value_holds() {
+    let faults = with_resource("forward: \"a\\nerror: b\\e[2J\"").unwrap_err();
+    assert_eq!(faults.0[0].message, "`a\u{fffd}error: b\u{fffd}[2J` is no credential that is forwarded");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_do_no_harm() {
+    let text = format!("\u{feff}{HEAD}resources:\n  https://api.example.com: {{ upstream: http://127.0.0.1:9001 }}\n");
+    assert!(parse(&text.replace('\n', "\r\n"), Path::new("gateway.yaml"), &environment()).is_ok());
+    let faults = parse("\u{feff}x: 1\r\ny: 2\r\n", Path::new("gateway.yaml"), &environment()).unwrap_err();
+    assert!(faults.0.iter().any(|fault| fault.source_line == "y: 2" && fault.place.line == 2));
+}
+
+#[test]
+fn limits_that_nobody_wrote_fit_those_that_somebody_wrote() {
+    let text = format!(
+        "{HEAD}limits: {{ header_bytes: 4KiB, connections: 10 }}\nresources:\n  https://api.example.com: {{ upstream: http://127.0.0.1:9001 }}\n"
+    );
+    let limits = parse(&text, Path::new("gateway.yaml"), &environment()).unwrap().config.limits;
+    assert_eq!((limits.header_bytes, limits.token_bytes), (4096, 4096));
+    assert_eq!((limits.connections, limits.connections_per_address), (10, 10));
 }
 
 #[test]

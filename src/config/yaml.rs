@@ -96,7 +96,6 @@ pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     }
     // Directives only serve tags, and an unknown anchor is told together with all others.
     let options: Options = granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let events = Parser::new_from_str_with_options(text, options);
     let mut builder = Builder { log, open: Vec::new(), root: None, documents: 0, nodes: 0 };
     for event in events {
@@ -309,4 +308,55 @@ fn place(span: &Span) -> Place {
 /// The parser counts lines from 1 and columns from 0.
 fn mark(marker: &Marker) -> Place {
     Place { line: marker.line().max(1), column: marker.col() + 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> (Option<Node>, Vec<String>) {
+        let mut log = FaultLog::new(Path::new("gateway.yaml"), text);
+        let root = parse(text, &mut log);
+        let faults = log.finish().map_or_else(|faults| faults.0, |_| Vec::new());
+        (root, faults.into_iter().map(|fault| fault.message).collect())
+    }
+
+    #[test]
+    fn every_value_knows_its_place_and_its_keys() {
+        let (root, faults) = read("a:\n  - \u{e9}: 1\n    b: [x, 'y']\n");
+        assert!(faults.is_empty());
+        let Some(Node { kind: Kind::Mapping(root), .. }) = root else { panic!("a mapping") };
+        let (key, list) = &root.entries[0];
+        assert_eq!((key.text.as_str(), key.place), ("a", Place { line: 1, column: 1 }));
+        assert_eq!((list.place, list.owner), (Place { line: 2, column: 3 }, key.place));
+        let Kind::Sequence(items) = &list.kind else { panic!("a list") };
+        let Kind::Mapping(item) = &items[0].kind else { panic!("a mapping") };
+        assert_eq!(item.entries[0].1.place, Place { line: 2, column: 8 });
+        let Kind::Sequence(words) = &item.entries[1].1.kind else { panic!("a list") };
+        let places: Vec<_> = words.iter().map(|word| (word.place.line, word.place.column)).collect();
+        assert_eq!(places, [(3, 9), (3, 12)]);
+    }
+
+    #[test]
+    fn nothing_is_nothing_only_without_quotes() {
+        let (root, _) = read("[~, null, '', \"null\", x]");
+        let Some(Node { kind: Kind::Sequence(items), .. }) = root else { panic!("a list") };
+        let nulls = items.iter().map(|item| matches!(&item.kind, Kind::Scalar(scalar) if scalar.is_null()));
+        assert_eq!(nulls.collect::<Vec<_>>(), [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn an_entry_that_was_left_out_is_remembered() {
+        let (root, faults) = read("\"${A}\": 1\n");
+        assert_eq!(faults, ["`${…}` cannot stand in a key"]);
+        assert!(matches!(root, Some(Node { kind: Kind::Mapping(Mapping { whole: false, .. }), .. })));
+    }
+
+    #[test]
+    fn repeated_keys_are_all_told() {
+        let (_, faults) = read("a: 1\na: 2\nb: { c: 1, c: 2, c: 3 }\n");
+        assert_eq!(faults, ["the key `a` is repeated", "the key `c` is repeated", "the key `c` is repeated"]);
+    }
 }

@@ -77,6 +77,11 @@ impl Denial {
         }
     }
 
+    /// Every scope that the request needs, if it got as far as that.
+    pub fn needed_scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
     /// The same refusal, readable by the pages that `cors` lets in.
     pub fn with_cors(self, cors: CorsHeaders) -> Self {
         Self { cors, ..self }

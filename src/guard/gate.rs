@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::cors::CorsHeaders;
+use super::demands::GrantedScopes;
 use super::owned::{OwnedHeaders, SpoofableHeaders};
 use super::resource::GuardedResource;
 use crate::config::{Config, Network, ResourceId, SubjectForm};
@@ -110,6 +111,16 @@ impl Gate {
     pub fn client<'a>(&'a self, token: &'a GenuineToken) -> Option<ClientRef<'a>> {
         let issuer = &self.trusted.keyring(token.issuer()).issuer().name;
         token.client().map(|id| ClientRef { issuer: Some(issuer), id })
+    }
+
+    /// The scopes of a genuine token that count at a resource: as the resource calls them, and only those it declares.
+    pub fn granted_scopes(&self, resource: ResourceId, token: &GenuineToken) -> Vec<String> {
+        let resource = self.resource(resource);
+        let Some(entry) = resource.entry(token.issuer()) else {
+            return Vec::new();
+        };
+        let names = GrantedScopes::of(token, entry).names_declared_by(resource);
+        names.split_whitespace().map(str::to_owned).collect()
     }
 
     /// The challenge without an error, which stands in for the one that an upstream sent with its own 401 or 403.

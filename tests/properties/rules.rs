@@ -127,7 +127,10 @@ fn model_allows(rules: &[Rule], request: &Request) -> bool {
 }
 
 fn gateway(rules: &[Rule]) -> Option<Gateway> {
-    let rules: String = rules.iter().map(Rule::yaml).collect();
+    let rules = match rules {
+        [] => String::from("      []\n"),
+        rules => rules.iter().map(Rule::yaml).collect(),
+    };
     Gateway::of(&format!(
         "listen: 127.0.0.1:0\ntrusted_issuers:\n  corp: {{ issuer: https://login.example, jwks: jwks.json }}\nresources:\n  \
          https://api.example:\n    upstream: http://127.0.0.1:9\n    scopes: [s0, s1, s2]\n    rules:\n{rules}"

@@ -20,6 +20,9 @@ use serde_json::{Value, json};
 /// The one key that every issuer of these tests signs with: what tells them apart is `iss`.
 static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate().expect("the system has randomness"));
 
+/// Never asked: the keys lie in a file.
+static FETCHER: LazyLock<Fetcher> = LazyLock::new(|| Fetcher::new(None).expect("the platform's roots can be read"));
+
 /// A gate and its verified tokens.
 pub struct Gateway {
     snapshot: Snapshot,
@@ -31,10 +34,10 @@ impl Gateway {
     pub fn of(yaml: &str) -> Option<Self> {
         let folder = folder();
         let loaded = config::parse(yaml, &folder.join("gateway.yaml"), &Environment::default()).ok()?;
-        let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
         let issuers = loaded.config.trusted_issuers.iter();
-        let keyrings = issuers.map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-        let snapshot = Snapshot::new(1, Arc::new(loaded.config), keyrings).expect("the loader found no fault");
+        let keyrings = issuers.map(|issuer| Keyring::new(issuer.clone(), FETCHER.clone())).collect();
+        let snapshot =
+            Snapshot::new(1, Arc::new(loaded.config), keyrings, Vec::new()).expect("the loader found no fault");
         Some(Self { snapshot, tokens: TokenCache::new(1 << 20).expect("the system has randomness") })
     }
 

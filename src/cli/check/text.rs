@@ -11,6 +11,7 @@ use super::exceptions::Exception;
 use super::isolation::{Isolation, Row, Verdict};
 use super::routes::{Route, Routes};
 use crate::cli::output::count;
+use crate::cli::rule_line::RuleLine;
 
 /// The widest line of a matrix, in characters.
 const WIDEST: usize = 120;
@@ -80,7 +81,7 @@ fn demands(told: &mut impl FnMut(&str, String), route: &Route) {
     told("issuers", listed(&route.issuers, "none, so every request is refused"));
     told("forwards", if route.forward == "token" { "the token" } else { "no credential" }.to_owned());
     told("needs", listed(&route.required_scopes, "a token for this resource"));
-    let mut rows: Vec<[String; 3]> = route.rules.iter().map(super::routes::RuleLine::columns).collect();
+    let mut rows: Vec<[String; 3]> = route.rules.iter().map(RuleLine::columns).collect();
     if route.unmatched == "refuse" {
         rows.push(["every method".to_owned(), "every other path".to_owned(), "refused, 404 or 405".to_owned()]);
     }

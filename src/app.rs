@@ -1,0 +1,146 @@
+//! The composition root: from a configuration to a gateway that runs. The one file that knows everybody.
+//!
+//! Everything is made before anything is served: a fault is an ordinary error, and the first request already finds the
+//! whole gate.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, Limits};
+use crate::fetch::{Fetcher, InvalidTrust};
+use crate::guard::InvalidGate;
+use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
+use crate::snapshot::{Current, Snapshot};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Sources;
+use crate::token::{Keyring, TokenCache};
+use crate::upstream::{RootsError, UpstreamPool};
+
+/// How long the start waits for the names of upstreams; what is not known by then is resolved in the background.
+const RESOLVE_AT_START: Duration = Duration::from_secs(2);
+
+/// Why a configuration cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address or a certificate cannot be used.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Two resources could not be told apart.
+    #[error(transparent)]
+    Gate(#[from] InvalidGate),
+    /// The certificates that issuers' servers are checked with cannot be used.
+    #[error(transparent)]
+    Trust(#[from] InvalidTrust),
+    /// The certificates that upstreams are checked with cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
+    /// The system has no randomness to give.
+    #[error("the system has no randomness to give")]
+    Randomness,
+}
+
+/// A gateway that is served.
+pub struct Running {
+    current: Current,
+    keyrings: Vec<Arc<Keyring>>,
+    serving: Serving,
+    limits: Limits,
+    /// Tells the background tasks to end; they also end when it is dropped.
+    stop: watch::Sender<bool>,
+}
+
+impl Running {
+    /// Binds, compiles and serves a configuration; call it on a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be used; nothing is served then.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let listening = Listening::bind(&config.listeners)?;
+        let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
+        let issuers = config.trusted_issuers.iter();
+        let keyrings: Vec<_> = issuers.map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
+        let upstreams = UpstreamPool::of(&config, &[])?;
+        let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
+        let limits = config.limits.clone();
+        let snapshot = Snapshot::new(1, Arc::new(config), keyrings.clone(), upstreams.clone())?;
+        let gateway = Gateway {
+            current: Arc::new(ArcSwap::from_pointee(snapshot)),
+            tokens: Arc::new(tokens),
+            metrics: Arc::new(Metrics::default()),
+        };
+        gateway.metrics.attach(sources(&gateway));
+        gateway.metrics.reloaded(1);
+
+        let (stop, stopping) = watch::channel(false);
+        for keyring in &keyrings {
+            tokio::spawn(Arc::clone(keyring).keep_fresh(stopping.clone()));
+        }
+        resolve(&upstreams).await;
+        let current = Arc::clone(&gateway.current);
+        let serving = listening.serve(gateway);
+        Ok(Self { current, keyrings, serving, limits, stop })
+    }
+
+    /// Where requests are awaited.
+    pub fn listeners(&self) -> &[Bound] {
+        self.serving.bound()
+    }
+
+    /// Where operators look in, if the configuration says so.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// What new requests are judged by.
+    pub fn current(&self) -> &Current {
+        &self.current
+    }
+
+    /// Resolves once the keys of every issuer have been tried, whether they were had or not.
+    pub async fn keys_tried(&self) {
+        for keyring in &self.keyrings {
+            keyring.tried().await;
+        }
+    }
+
+    /// Ends: no new requests, those under way within `limits.drain`, then everything. Says how many were cut.
+    pub async fn drain(self) -> usize {
+        let cut = self.serving.drain(&self.limits).await;
+        let _ = self.stop.send(true);
+        cut
+    }
+}
+
+/// Finds the addresses of all upstreams, and keeps them fresh from now on.
+async fn resolve(upstreams: &[Arc<UpstreamPool>]) {
+    let mut names = JoinSet::new();
+    for pool in upstreams {
+        pool.keep_fresh();
+        let pool = Arc::clone(pool);
+        names.spawn(async move { pool.resolve().await });
+    }
+    let _ = timeout(RESOLVE_AT_START, names.join_all()).await;
+}
+
+/// What the metrics read from where it is kept.
+fn sources(gateway: &Gateway) -> Sources {
+    let tokens = Arc::clone(&gateway.tokens);
+    let current = Arc::clone(&gateway.current);
+    Sources {
+        token_cache: Box::new(move || (tokens.hits(), tokens.misses())),
+        jwks_ages: Box::new(move || {
+            let snapshot = current.load();
+            let age = |keyring: &Arc<Keyring>| keyring.status(Timestamp::now()).age_seconds.map(Duration::from_secs);
+            let rings = snapshot.gate.keyrings().iter();
+            rings.map(|keyring| (keyring.issuer().name.to_string(), age(keyring))).collect()
+        }),
+    }
+}

@@ -1,0 +1,49 @@
+//! The commands, a file each. Data goes to stdout, messages to stderr; exit 0 done or allowed, 1 failed or refused,
+//! 2 wrong usage or configuration.
+
+mod check;
+mod output;
+mod run;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An audience-isolating API gateway: a token opens exactly one API
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Narrowgate {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Check(check::Check),
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    match Narrowgate::parse().command {
+        Command::Run(run) => on_runtime(run.run()),
+        Command::Check(check) => check.run(),
+    }
+}
+
+/// Runs a command that waits for sockets: one runtime for everything, as many threads as there are cores.
+fn on_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = runtime.block_on(command);
+            // What a drain left over is cut: nobody waits for it any more.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            output::tell(&format!("error: the runtime cannot be started: {error}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
