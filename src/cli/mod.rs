@@ -2,7 +2,9 @@
 //! 2 wrong usage or configuration.
 
 mod check;
+mod explain;
 mod output;
+mod rule_line;
 mod run;
 
 use std::future::Future;
@@ -22,6 +24,7 @@ struct Narrowgate {
 enum Command {
     Run(run::Run),
     Check(check::Check),
+    Explain(explain::Explain),
 }
 
 /// Reads the command line and does what it says.
@@ -29,6 +32,7 @@ pub fn main() -> ExitCode {
     match Narrowgate::parse().command {
         Command::Run(run) => on_runtime(run.run()),
         Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
     }
 }
 
