@@ -197,7 +197,9 @@ impl<'n> Section<'n> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.entries.iter().find(|(known, _)| known.text == key).map(|(_, node)| node)
     }
 

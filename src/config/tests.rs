@@ -1,5 +1,6 @@
 //! What holds for whole configurations; the messages are compared in `tests/config_faults.rs`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -200,6 +201,19 @@ fn no_message_shows_what_was_interpolated() {
     }
 }
 
+/// The names under which an issuer's tokens are accepted: P1 says that no two resources share one.
+fn openings(config: &Config) -> Vec<(IssuerId, String)> {
+    let of_resource = |resource: &Resource| {
+        let key = resource.key.to_string();
+        let names = |entry: &ResourceIssuer| {
+            let all = entry.audiences.iter().cloned().chain([key.clone()]);
+            all.map(|name| (entry.issuer, name)).collect::<BTreeSet<_>>()
+        };
+        resource.issuers.iter().flat_map(names).collect::<Vec<_>>()
+    };
+    config.resources.iter().flat_map(of_resource).collect()
+}
+
 /// A small change to a configuration: a line taken out, written twice or moved, or a few characters put in.
 fn change(text: &str, kind: u8, at: usize, insert: &str) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
@@ -238,6 +252,32 @@ proptest! {
     #[test]
     fn any_text_of_yaml_has_an_outcome(text in "([a-c]: |- |[\\[\\]{},:&*!|>'\"#%@`$~]|\n|  |listen|\\$\\{A\\}|x){0,60}") {
         has_an_outcome(&text, Path::new("gateway.yaml"));
+    }
+
+    #[test]
+    fn under_one_issuer_an_audience_opens_one_resource(
+        entries in prop::collection::vec(
+            prop::option::of(prop::collection::vec(
+                prop::sample::subsequence(vec!["a", "b", "https://r0.example.com", "https://r1.example.com"], 0..3),
+                2,
+            )),
+            3,
+        ),
+    ) {
+        let mut text = "listen: 127.0.0.1:8080\ntrusted_issuers:\n".to_owned();
+        text += "  i0: { issuer: https://i0.example.com }\n  i1: { issuer: https://i1.example.com }\nresources:\n";
+        for (at, issuers) in entries.iter().enumerate() {
+            text += &format!("  https://r{at}.example.com:\n    upstream: http://127.0.0.1:9001\n");
+            if let Some(issuers) = issuers {
+                let [one, two] = [0, 1].map(|issuer| issuers[issuer].join(", "));
+                text += &format!("    issuers: {{ i0: {{ audiences: [{one}] }}, i1: {{ audiences: [{two}] }} }}\n");
+            }
+        }
+        if let Ok(loaded) = parse(&text, Path::new("gateway.yaml"), &environment()) {
+            let openings = openings(&loaded.config);
+            let unique: BTreeSet<_> = openings.iter().collect();
+            prop_assert_eq!(unique.len(), openings.len(), "{}", text);
+        }
     }
 
     #[test]

@@ -42,6 +42,9 @@ pub enum InvalidGate {
     },
 }
 
+/// The port of a matched host that names none, whatever the key's: the configuration writes every other one out.
+const HTTPS_PORT: u16 = 443;
+
 impl Gate {
     /// Compiles a configuration; `keyrings` are those of its trusted issuers, in their order.
     ///
@@ -53,19 +56,19 @@ impl Gate {
         let mut documents = HostTable::default();
         for (at, resource) in config.resources.iter().enumerate() {
             let second = ResourceId(at);
-            let default_port = resource.key.port().unwrap_or(443);
             for host in &resource.matches.hosts {
                 routes
-                    .insert(host, default_port, &resource.matches.path, second)
+                    .insert(host, HTTPS_PORT, &resource.matches.path, second)
                     .map_err(|clash| InvalidGate::SameRequests { first: clash.0, second })?;
             }
-            let key_host = resource.key.host().and_then(|host| HostPattern::parse(host).ok());
+            let host = resource.key.host().map(str::to_owned);
+            let key_host = host.map(|host| HostPattern { host, port: resource.key.port() });
             let document_hosts = key_host.iter().chain(&resource.matches.hosts);
             if let Some(path) = resource.key.path().filter(|_| !resource.public) {
                 let path = [ResourceIndicator::METADATA_PREFIX, path].concat();
                 for host in document_hosts {
                     // The key's host is usually one of the matched ones; a second insertion changes nothing.
-                    let _ = documents.insert(host, default_port, &path, second);
+                    let _ = documents.insert(host, HTTPS_PORT, &path, second);
                 }
             }
         }

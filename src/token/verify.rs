@@ -210,3 +210,6 @@ fn check_time(token: &GenuineToken, now: Timestamp, max_lifetime: u64) -> Result
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,9 @@ impl Case<'_> {
     pub(super) fn would_have_worked(&self) -> Vec<String> {
         let ways = match self.denial.reason {
             Reason::TargetInvalid => self.one_spelling(),
-            Reason::CredentialMalformed => vec!["send `Authorization: Bearer TOKEN`, and no token anywhere else".into()],
+            Reason::CredentialMalformed => {
+                vec!["send `Authorization: Bearer TOKEN`, and no token anywhere else".into()]
+            }
             Reason::CredentialRepeated => vec!["send one `Authorization: Bearer TOKEN`, and no second token".into()],
             Reason::RouteNotFound => self.served_paths(),
             Reason::HostUnknown => vec![format!("ask one of the hosts that are served: {}", self.served_hosts())],
@@ -54,7 +56,9 @@ impl Case<'_> {
             Reason::ClaimMissing | Reason::ClaimInvalid => {
                 vec!["have the issuer write the claim as RFC 9068 says, or say under `claims` where it keeps it".into()]
             }
-            Reason::ProofMissing => vec!["ask for a plain bearer token: without DPoP, without a client certificate".into()],
+            Reason::ProofMissing => {
+                vec!["ask for a plain bearer token: without DPoP, without a client certificate".into()]
+            }
             Reason::ScopeInsufficient => self.missing_scopes(),
             Reason::ClientNotAllowed => self.allowed_client(),
             Reason::ClaimNotAllowed => self.required_claims(),
@@ -146,7 +150,9 @@ impl Case<'_> {
         });
         let strangers = self.token.filter(|_| minted_for.is_none()).map(|token| &token.audiences);
         let teach = strangers.and_then(|names| names.first()).map(|name| {
-            format!("if `{name}` is that issuer's own name for this API, list it in `audiences` of the resource's issuer")
+            format!(
+                "if `{name}` is that issuer's own name for this API, list it in `audiences` of the resource's issuer"
+            )
         });
         [self.ask()].into_iter().chain(call).chain(own_names).chain(teach).collect()
     }
@@ -155,9 +161,13 @@ impl Case<'_> {
         let compact = self.request.token.as_deref().unwrap_or_default();
         let why = match (compact.split('.').count(), self.token) {
             // Auth0 and Okta encrypt or hide the token of whoever names no API.
-            (5, _) => "this token is encrypted, as Auth0's are when no API is named: send `audience` or `resource` there",
+            (5, _) => {
+                "this token is encrypted, as Auth0's are when no API is named: send `audience` or `resource` there"
+            }
             (3, Some(_)) => "",
-            _ => "this is no JWT; many issuers give opaque tokens until an API is named: have it issue JWT access tokens",
+            _ => {
+                "this is no JWT; many issuers give opaque tokens until an API is named: have it issue JWT access tokens"
+            }
         };
         vec![self.ask(), why.to_owned()]
     }
@@ -166,7 +176,9 @@ impl Case<'_> {
         let algorithm = self.token.and_then(|token| token.header.as_ref()?.algorithm.clone()).unwrap_or_default();
         if algorithm.to_ascii_uppercase().starts_with("HS") {
             let why = "whoever can check such a token can forge one";
-            return vec![format!("have the issuer sign with RS256 or ES256 for this API: {algorithm} is an HMAC, and {why}")];
+            return vec![format!(
+                "have the issuer sign with RS256 or ES256 for this API: {algorithm} is an HMAC, and {why}"
+            )];
         }
         let listed = self.entries().map(|(_, issuer)| {
             let names: Vec<_> = issuer.algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
@@ -208,7 +220,8 @@ impl Case<'_> {
 
     fn expired(&self) -> String {
         let expires = self.token.and_then(|token| token.expires);
-        expires.map_or(String::new(), |expires| format!("a fresh token: this one expired {}", relative(expires, self.now)))
+        expires
+            .map_or(String::new(), |expires| format!("a fresh token: this one expired {}", relative(expires, self.now)))
     }
 
     fn missing_scopes(&self) -> Vec<String> {
@@ -216,7 +229,10 @@ impl Case<'_> {
         let missing: Vec<_> = self.denial.needed_scopes().iter().filter(|scope| !has.contains(scope)).collect();
         let missing = missing.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
         let mapped = self.entries().filter(|(entry, _)| entry.scope_map.is_some()).map(|(_, issuer)| {
-            format!("`scope_map` of `{}` says which of its scopes count here; names outside it count for nothing", issuer.name)
+            format!(
+                "`scope_map` of `{}` says which of its scopes count here; names outside it count for nothing",
+                issuer.name
+            )
         });
         [format!("a token with the missing scope={missing}"), self.ask()].into_iter().chain(mapped).collect()
     }

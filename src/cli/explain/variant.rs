@@ -88,7 +88,9 @@ mod tests {
         let file = "listen: 127.0.0.1:0\nresources:\n  https://a.example/orders: { public: true, upstream: http://127.0.0.1:1 }";
         let config = config::parse(file, Path::new("gateway.yaml"), &Environment::default()).unwrap().config;
         let meant = |target| canonical(target, None, &config);
-        for target in ["/x/../orders/7?a=%2f", "/orders//7?a=%2f", "/%6frders/7?a=%2f", "/Orders\\7?a=%2f", "/orders%2F7?a=%2f"] {
+        for target in
+            ["/x/../orders/7?a=%2f", "/orders//7?a=%2f", "/%6frders/7?a=%2f", "/Orders\\7?a=%2f", "/orders%2F7?a=%2f"]
+        {
             assert_eq!(meant(target).as_deref(), Some("/orders/7?a=%2f"), "{target}");
         }
         assert_eq!(meant("/orders;v=1/7;x").as_deref(), Some("/orders/7"));
