@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub struct UpstreamPool {
     roots: Option<TrustedRoots>,
     group_key: u64,
     turn: AtomicUsize,
+    is_kept: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -90,6 +91,7 @@ impl UpstreamPool {
             roots: roots.cloned(),
             group_key: hasher.finish(),
             turn: AtomicUsize::new(0),
+            is_kept: AtomicBool::new(false),
         })
     }
 
@@ -130,8 +132,12 @@ impl UpstreamPool {
         }
     }
 
-    /// Keeps addresses and health fresh for as long as somebody holds the pool; call it once, on a tokio runtime.
+    /// Keeps addresses and health fresh for as long as somebody holds the pool; call it on a tokio runtime. Further
+    /// calls change nothing.
     pub fn keep_fresh(self: &Arc<Self>) {
+        if self.is_kept.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let names = self.servers.iter().any(|server| matches!(server.host, Host::Domain(_)));
         if names {
             tokio::spawn(resolve_again(Arc::downgrade(self)));

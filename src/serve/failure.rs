@@ -53,10 +53,14 @@ pub(super) async fn tell(session: &mut Session, exchange: &mut Exchange, error: 
         answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     let status = answer.status.as_u16();
-    match answer::send(session, exchange.connection.as_deref(), answer).await {
-        Ok(()) => closed(status),
-        Err(_) => closed(0),
+    if answer::send(session, exchange.connection.as_deref(), answer).await.is_err() {
+        return closed(0);
     }
+    if session.as_ref().as_http1().is_some() && !session.as_mut().is_body_done() {
+        // Pingora drops the connection behind this, and the system takes the answer back while the client still sends.
+        session.as_downstream_mut().shutdown().await;
+    }
+    closed(status)
 }
 
 fn classify(error: &Error) -> Failure {

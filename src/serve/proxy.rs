@@ -74,10 +74,12 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        match request::take_over(session, exchange)? {
+        let answered = match request::take_over(session, exchange)? {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
             None => request::decide(session, exchange, &self.gateway.tokens).await,
-        }
+        };
+        // Whatever fails here fails because the client left.
+        answered.map_err(Error::into_down)
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {

@@ -36,6 +36,9 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Resul
     if session.get_keepalive().is_some() {
         session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
     }
+    // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
+    let is_old = session.req_header().version == Version::HTTP_10;
+    session.set_ignore_info_resp(is_old);
     let judged = match session.as_ref().as_http1() {
         Some(http1) => framing::judge_head(&http1.get_headers_raw_bytes(), limits),
         None => framing::judge_fields(&session.req_header().headers, limits),

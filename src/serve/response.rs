@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use http::header::{
-    ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, UPGRADE, VARY,
-    WWW_AUTHENTICATE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -44,6 +44,13 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
             replace_bearer(header, &challenge)?;
         }
         _ => {}
+    }
+    if session.req_header().version == Version::HTTP_10 {
+        // Chunks are unknown there (RFC 9112 §6.1): the body ends with the connection.
+        header.remove_header(&TRANSFER_ENCODING);
+    }
+    if let (false, Some(connection)) = (session.as_mut().is_body_done(), &exchange.connection) {
+        connection.leaves_body_unread();
     }
     let is_tunnel = header.status == StatusCode::SWITCHING_PROTOCOLS;
     remove_hop_by_hop(header, is_tunnel);

@@ -16,6 +16,7 @@ fn pool(urls: &[&str]) -> UpstreamPool {
         roots: None,
         group_key: 7,
         turn: AtomicUsize::new(0),
+        is_kept: AtomicBool::new(false),
     }
 }
 

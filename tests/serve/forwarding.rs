@@ -99,6 +99,19 @@ async fn events_arrive_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_old_client_gets_no_chunks() {
+    let origin = Origin::start(false).await;
+    let gateway = start_public(origin.address).await;
+    let mut client = Client::connect(gateway.address).await;
+    client.send("GET /events HTTP/1.0\r\nHost: api.example\r\n\r\n").await;
+    let head = client.head().await.to_ascii_lowercase();
+    assert!(!head.contains("transfer-encoding") && head.contains("connection: close"), "{head}");
+    origin.release.notify_one();
+    assert_eq!(client.bytes(18).await, b"data: 1\n\ndata: 2\n\n");
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_upload_streams_through() {
     const CHUNK: usize = 1 << 20;
     const CHUNKS: usize = 256;

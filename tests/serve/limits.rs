@@ -83,6 +83,18 @@ async fn a_body_that_is_too_large_is_answered_with_413() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_on_still_gets_its_answer() {
+    let (gateway, _) = limited("", "body_bytes: 1KiB").await;
+    for fields in ["Content-Length: 900000\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let mut client = Client::connect(gateway.address).await;
+        client.request("POST", "/", fields).await;
+        client.send(format!("dbba0\r\n{}", "x".repeat(900_000))).await;
+        assert_eq!(client.reply().await.status, 413, "{fields}");
+        assert!(client.is_closed().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_address_has_its_share_of_connections() {
     let (gateway, _) = limited("connections: 10, connections_per_address: 2", "").await;
     let mut held = Vec::new();
