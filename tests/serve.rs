@@ -25,3 +25,5 @@ mod operators;
 mod refusals;
 #[path = "serve/tunnels.rs"]
 mod tunnels;
+#[path = "serve/upstream_tls.rs"]
+mod upstream_tls;

@@ -17,9 +17,11 @@ use crate::config::{Log, LogFormat};
 
 /// Libraries that see requests, by the beginning of their targets, and the most that they may say.
 ///
-/// `pingora_proxy` tells of every client that breaks off, at the error level; those are counted at the connection.
-const CAPS: [(&str, &str); 7] = [
+/// `pingora_proxy` tells of every client that breaks off, at the error level; those are counted at the connection. So
+/// does Pingora's pool of a connection that it loses to a race and replaces.
+const CAPS: [(&str, &str); 8] = [
     ("pingora", "warn"),
+    ("pingora_core::connectors", "off"),
     ("pingora_proxy", "off"),
     ("h2", "warn"),
     ("hyper", "warn"),
@@ -228,7 +230,10 @@ mod tests {
     #[test]
     fn libraries_that_see_requests_are_capped_whatever_the_operator_says() {
         let filter = capped("debug,pingora_core=trace, h2::codec=debug,narrowgate=trace,[{}]=trace");
-        assert!(filter.starts_with("debug,narrowgate=trace,pingora=warn,pingora_proxy=off,h2=warn"), "{filter}");
+        assert!(
+            filter.starts_with("debug,narrowgate=trace,pingora=warn,pingora_core::connectors=off,pingora_proxy=off"),
+            "{filter}"
+        );
         assert!(!filter.contains("=debug") && !filter.contains('['), "{filter}");
         assert!(EnvFilter::builder().parse(&filter).is_ok());
     }

@@ -60,6 +60,36 @@ async fn a_client_cannot_nominate_away_what_the_gateway_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_the_upstreams_connection_stays_there() {
+    let origin = Origin::start(false).await;
+    let gateway = start_public(origin.address).await;
+    let mut client = Client::connect(gateway.address).await;
+    client.request("GET", "/", "").await;
+    let reply = client.reply().await;
+    assert!(reply.field("x-hop").is_none() && reply.field("keep-alive").is_none(), "{}", reply.head);
+    assert_eq!(reply.field("connection"), Some("keep-alive"));
+    assert_eq!(reply.field("access-control-allow-origin"), Some("*"), "without a policy it is the API's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_of_the_resource_stands_in_for_the_upstreams() {
+    let origin = Origin::start(false).await;
+    let gateway = start(&public(origin.address, "cors: { origins: [https://app.example] }")).await;
+    let mut client = Client::connect(gateway.address).await;
+    for (page, allowed) in [("https://app.example", Some("https://app.example")), ("https://evil.example", None)] {
+        client.request("GET", "/", &format!("Origin: {page}\r\n")).await;
+        let reply = client.reply().await;
+        assert_eq!(reply.field("access-control-allow-origin"), allowed);
+        assert!(reply.field("access-control-allow-credentials").is_none());
+        assert_eq!(reply.field("access-control-expose-headers"), Some("etag"));
+        assert!(reply.head.to_ascii_lowercase().contains("vary: origin") && reply.head.contains("accept"));
+    }
+    let asked = origin.asked();
+    client.request("OPTIONS", "/", "Origin: https://app.example\r\nAccess-Control-Request-Method: PUT\r\n").await;
+    assert_eq!((client.reply().await.status, origin.asked()), (204, asked), "a preflight is not forwarded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_trace_of_the_caller_is_honoured() {
     let origin = Origin::start(false).await;
     let gateway = start_public(origin.address).await;

@@ -14,10 +14,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use narrowgate::config::Certificate;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Map, Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
+use tokio_rustls::TlsAcceptor;
 
 /// A well-behaved server.
 #[derive(Clone)]
@@ -49,12 +54,46 @@ impl Origin {
         origin
     }
 
+    /// A server of HTTP/1.1 and HTTP/2 over TLS, with this certificate.
+    pub async fn start_tls(certificate: &Certificate) -> Self {
+        let chain = CertificateDer::pem_slice_iter(&certificate.cert_pem).collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose()).unwrap();
+        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            release: Arc::default(),
+            held: Arc::default(),
+        };
+        let serving = origin.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, serving) = (acceptor.clone(), serving.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+                        serving.serve(stream, http2).await;
+                    }
+                });
+            }
+        });
+        origin
+    }
+
     /// How many requests have arrived.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    async fn serve(self, stream: TcpStream, http2: bool) {
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, http2: bool) {
         let service = service_fn(move |request| self.clone().answer(request));
         let io = TokioIo::new(stream);
         if http2 {
@@ -101,9 +140,23 @@ async fn echo(request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infa
     }
     let told = json!({
         "method": head.method.as_str(), "target": head.uri.to_string(), "fields": fields, "length": length,
+        "version": format!("{:?}", head.version),
     });
     let mut response = Response::new(text(told.to_string()));
-    response.headers_mut().insert("server", HeaderValue::from_static("origin"));
+    for (name, value) in [
+        ("server", "origin"),
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("access-control-expose-headers", "etag"),
+        ("vary", "accept"),
+        ("connection", "x-hop"),
+        ("x-hop", "1"),
+        ("keep-alive", "timeout=5"),
+    ] {
+        if head.version == http::Version::HTTP_11 || name != "connection" && name != "keep-alive" {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
     Ok(response)
 }
 
