@@ -105,7 +105,8 @@ impl UpstreamPool {
         let roots = config.trusted_cas.as_deref().map(TrustedRoots::read).transpose()?;
         let pools = config.resources.iter().map(|resource| {
             let fresh = Self::new(resource, roots.as_ref());
-            before.iter().find(|pool| pool.group_key == fresh.group_key).cloned().unwrap_or(fresh)
+            let same = |pool: &&Arc<Self>| pool.resource == fresh.resource && pool.group_key == fresh.group_key;
+            before.iter().find(same).cloned().unwrap_or(fresh)
         });
         Ok(pools.collect())
     }

@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, EXPECT, HOST, TE, UPGRADE, VIA};
+use http::header::{AUTHORIZATION, COOKIE, EXPECT, HOST, TE, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
-use pingora_error::{Error, ErrorType, Result};
+use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
@@ -45,6 +45,7 @@ pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut
         UpstreamTarget::Rewritten(target) => target.as_bytes(),
     };
     upstream.set_raw_path(target)?;
+    join_cookies(upstream)?;
     upstream.insert_header(HOST, destination)?;
     for (name, value) in permit.identity_headers(gate) {
         upstream.insert_header(name, value)?;
@@ -77,6 +78,19 @@ fn clean(upstream: &mut RequestHeader, removes: impl Fn(&HeaderName) -> bool) {
     for name in &removed {
         upstream.remove_header(name);
     }
+}
+
+/// HTTP/2 clients send a cookie a field; elsewhere it must be one field (RFC 9113 §8.2.3).
+fn join_cookies(upstream: &mut RequestHeader) -> Result<()> {
+    let crumbs: SmallVec<[&[u8]; 4]> = upstream.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if crumbs.len() < 2 {
+        return Ok(());
+    }
+    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
+    let mut joined = joined.or_err(ErrorType::InternalError, "joining cookies that were fields each")?;
+    joined.set_sensitive(true);
+    drop(crumbs);
+    upstream.insert_header(COOKIE, joined)
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -207,6 +221,15 @@ mod tests {
         ] {
             assert_eq!(trace_of(&[("traceparent", text)]), None, "{text}");
         }
+    }
+
+    #[test]
+    fn cookies_become_one_field() {
+        let mut header = received(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
+        join_cookies(&mut header).unwrap();
+        let cookies: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
+        assert_eq!(cookies, ["a=1; b=2; c=3"]);
+        assert!(cookies[0].is_sensitive());
     }
 
     #[test]

@@ -92,3 +92,18 @@ fn every_bound_is_set() {
     assert_eq!(peer.options.read_timeout, Some(Duration::from_secs(2)));
     assert!(peer.options.write_timeout.is_some() && peer.options.idle_timeout.is_some());
 }
+
+#[test]
+fn an_unchanged_pool_is_taken_over_and_a_changed_one_is_not() {
+    let config = |url: &str| {
+        let text =
+            format!("listen: 127.0.0.1:0\nresources: {{ https://a.example: {{ public: true, upstream: \"{url}\" }} }}");
+        let loaded = crate::config::parse(&text, "gateway.yaml".as_ref(), &crate::config::Environment::of_process());
+        loaded.unwrap().config
+    };
+    let first = UpstreamPool::of(&config("http://192.0.2.1"), &[]).unwrap();
+    let second = UpstreamPool::of(&config("http://192.0.2.1"), &first).unwrap();
+    assert!(Arc::ptr_eq(&first[0], &second[0]));
+    let third = UpstreamPool::of(&config("http://192.0.2.2"), &second).unwrap();
+    assert!(!Arc::ptr_eq(&second[0], &third[0]));
+}

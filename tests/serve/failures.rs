@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::client::{Client, Reply};
@@ -86,6 +87,37 @@ async fn an_upstreams_own_challenge_becomes_ours() {
         assert!(challenge.contains("https://api.example/.well-known/oauth-protected-resource"), "{challenge}");
         assert!(!challenge.contains("elsewhere") && !challenge.contains("error"), "{challenge}");
     }
+}
+
+/// A server that closes each connection when a second request comes, without an answer.
+async fn forgetful() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut bytes = [0; 4096];
+                if stream.read(&mut bytes).await.unwrap_or(0) > 0 {
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+                    let _ = stream.read(&mut bytes).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_sent_twice_is_when_a_kept_connection_breaks() {
+    let gateway = start(&public(forgetful().await, "")).await;
+    let mut client = Client::connect(gateway.address).await;
+    for _ in 0..3 {
+        client.request("GET", "/", "").await;
+        assert_eq!(client.reply().await.status, 200);
+    }
+    client.request("POST", "/", "Content-Length: 0\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, &reply.json()["reason"]), (502, &"upstream_unavailable".into()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,6 +65,25 @@ async fn plain_http2_is_spoken_by_prior_knowledge() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_host_is_named_and_cookies_are_put_together() {
+    let origin = Origin::start(false).await;
+    let gateway = start_public(origin.address).await;
+    let sender = connect(&gateway).await;
+    let mut crumbs = request(Method::GET, "/");
+    crumbs.headers_mut().append("cookie", "a=1".parse().unwrap());
+    crumbs.headers_mut().append("cookie", "b=2".parse().unwrap());
+    let (_, body, _) = read(send(&sender, crumbs, &[]).await).await;
+    let told: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(told["fields"]["cookie"], serde_json::json!(["a=1; b=2"]));
+    let asked = origin.asked();
+    let mut two_hosts = request(Method::GET, "/");
+    two_hosts.headers_mut().insert("host", "other.example".parse().unwrap());
+    let (answer, _) = sender.clone().ready().await.unwrap().send_request(two_hosts, true).unwrap();
+    assert!(answer.await.is_ok_and(|answer| answer.status() == StatusCode::BAD_REQUEST));
+    assert_eq!(origin.asked(), asked);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_requests_share_a_connection() {
     let origin = Origin::start(false).await;
     let gateway = start_public(origin.address).await;
