@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::output::{print, tell};
 use crate::app::{Running, StartError};
-use crate::config::{self, Environment, Loaded};
+use crate::config::{self, Environment, Loaded, Log};
 use crate::serve::BindError;
 use crate::telemetry::log;
 use issuer::DevelopmentIssuer;
@@ -55,7 +55,8 @@ impl Demo {
     }
 
     async fn show(&self) -> Result<(), Box<dyn Error>> {
-        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = Signals::new()?;
+        log::start(&Log::default())?;
         let issuer = DevelopmentIssuer::start(loopback().await?)?;
         let api1 = sample_api::start("api1", loopback().await?)?;
         let api2 = sample_api::start("api2", loopback().await?)?;
@@ -63,9 +64,12 @@ impl Demo {
         running.keys_tried().await;
         tell(&settings.greeting());
         print(&lessons::page(&settings, &issuer)?);
-        until_asked(terminate, interrupt).await;
-        tell("demo: stopping\n");
-        running.drain().await;
+        signals.received().await;
+        tell("stopping\n");
+        tokio::select! {
+            _ = running.drain() => {}
+            () = signals.received() => {}
+        }
         Ok(())
     }
 
@@ -77,37 +81,45 @@ impl Demo {
         issuer: &DevelopmentIssuer,
         apis: [SocketAddr; 2],
     ) -> Result<(Running, Settings), Box<dyn Error>> {
-        let mut logging = false;
-        for attempt in 1.. {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
             let port = match self.port {
                 Some(port) => port,
                 None => loopback().await?.local_addr()?.port(),
             };
             let settings = Settings::write(&Addresses { port, issuer: issuer.address(), apis })?;
             let Loaded { config, .. } = config::load(settings.file(), &Environment::default())?;
-            if !logging {
-                log::start(&config.log)?;
-                logging = true;
-            }
             match Running::start(config).await {
                 Ok(running) => return Ok((running, settings)),
                 Err(StartError::Bind(BindError::Address { source, .. }))
-                    if source.kind() == io::ErrorKind::AddrInUse && self.port.is_none() && attempt < ATTEMPTS => {}
+                    if source.kind() == io::ErrorKind::AddrInUse && self.port.is_none() && attempts < ATTEMPTS => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        unreachable!("the last attempt returns")
+    }
+}
+
+/// What ends the demo: SIGTERM or Ctrl-C.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
 /// A socket on a free port that only this machine reaches.
 async fn loopback() -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
-}
-
-async fn until_asked(mut terminate: Signal, mut interrupt: Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }

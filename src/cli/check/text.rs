@@ -127,27 +127,28 @@ fn matrix(isolation: &Isolation) -> Option<Vec<String>> {
 fn by_resource(page: &mut String, isolation: &Isolation) {
     for (at, resource) in isolation.resources.iter().enumerate() {
         line(page, format!("  [{}] {resource}", at + 1));
-        let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in &isolation.rows {
-            match row.verdicts[at] {
+        let verdicts = isolation.rows.iter().map(|row| (row, row.verdicts[at]));
+        let (mut accepted, mut refused) = (Vec::new(), BTreeMap::<&str, usize>::new());
+        for (row, verdict) in verdicts {
+            match verdict {
                 Verdict::Public => {}
                 Verdict::Refused(reason) => *refused.entry(reason.as_str()).or_default() += 1,
-                Verdict::Accepted => {
-                    let audiences = match row.audiences.as_slice() {
-                        [audience] => audience.clone(),
-                        several => format!("all {} audiences at once", several.len()),
-                    };
-                    line(page, format!("      accepts   {}  {audiences}", row.issuer));
-                }
+                Verdict::Accepted => accepted.push(["accepts".to_owned(), row.issuer.clone(), audiences(row)]),
             }
         }
-        match isolation.rows.iter().all(|row| row.verdicts[at] == Verdict::Public) {
-            true => line(page, "      public    no token is asked for"),
-            false => {
-                let counted: Vec<_> = refused.iter().map(|(reason, times)| format!("{times} {reason}")).collect();
-                line(page, format!("      refuses   {}", counted.join(", ")));
-            }
+        aligned(&accepted).into_iter().for_each(|row| line(page, format!("      {row}")));
+        let refused: Vec<_> = refused.iter().map(|(reason, times)| format!("{times} {reason}")).collect();
+        match accepted.is_empty() && refused.is_empty() {
+            true => line(page, "      public, no token is asked for"),
+            false => line(page, format!("      refuses  {}", refused.join(", "))),
         }
+    }
+}
+
+fn audiences(row: &Row) -> String {
+    match row.audiences.as_slice() {
+        [audience] => audience.clone(),
+        several => format!("all {} audiences at once", several.len()),
     }
 }
 

@@ -1,6 +1,6 @@
-//! An issuer for the demo: a key made on the spot, the two documents that a gateway reads, and tokens minted in process.
+//! An issuer for the demo: a key made on the spot, the two documents that a gateway reads, and tokens.
 //!
-//! Deliberately absent: a token endpoint. The demo hands its tokens out itself, so there is nothing here to attack.
+//! Deliberately absent: a token endpoint. The demo mints in process and hands its tokens out itself, so there is nothing here to attack.
 
 use std::io;
 use std::net::SocketAddr;

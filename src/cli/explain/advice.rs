@@ -12,7 +12,7 @@ use super::variant::canonical;
 use crate::clock::Timestamp;
 use crate::config::{AllowedClient, Config, Requirement, Resource, ResourceIssuer, TrustedIssuer};
 use crate::guard::{Denial, Gate};
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Scope};
 use crate::route::Authority;
 
 /// One refusal, and all that is known of it.
@@ -37,7 +37,8 @@ impl Case<'_> {
             Reason::RouteNotFound => self.served_paths(),
             Reason::HostUnknown => vec![format!("ask one of the hosts that are served: {}", self.served_hosts())],
             Reason::MethodNotAllowed => self.allowed_methods(),
-            Reason::CredentialMissing | Reason::AudienceMissing | Reason::AudienceTooBroad => vec![self.ask()],
+            Reason::CredentialMissing | Reason::AudienceMissing => vec![self.ask()],
+            Reason::AudienceTooBroad => self.one_audience(),
             Reason::AudienceMismatch => self.right_audience(),
             Reason::TokenMalformed => self.readable_token(),
             Reason::TokenTooLarge => {
@@ -103,7 +104,7 @@ impl Case<'_> {
     fn one_spelling(&self) -> Vec<String> {
         let authority = self.authority();
         match canonical(self.request.target(), authority.as_ref(), self.config) {
-            Some(meant) => vec![format!("send the one spelling of the target: {meant}")],
+            Some(meant) => vec![format!("send the one spelling of the path: {meant}")],
             None => Vec::new(),
         }
     }
@@ -157,6 +158,15 @@ impl Case<'_> {
         [self.ask()].into_iter().chain(call).chain(own_names).chain(teach).collect()
     }
 
+    fn one_audience(&self) -> Vec<String> {
+        let other = self.denial.presented_for.map(|id| &self.config.resources[id.0].key);
+        let without = match other {
+            Some(key) => format!("a token that does not name {key} as well"),
+            None => "a token without further audiences, or list them in `ignore_audiences` of the issuer".to_owned(),
+        };
+        vec![self.ask(), without]
+    }
+
     fn readable_token(&self) -> Vec<String> {
         let compact = self.request.token.as_deref().unwrap_or_default();
         let why = match (compact.split('.').count(), self.token) {
@@ -166,7 +176,7 @@ impl Case<'_> {
             }
             (3, Some(_)) => "",
             _ => {
-                "this is no JWT; many issuers give opaque tokens until an API is named: have it issue JWT access tokens"
+                "many issuers give opaque tokens until an API is named: name this one, or have it issue JWT access tokens"
             }
         };
         vec![self.ask(), why.to_owned()]
@@ -226,15 +236,18 @@ impl Case<'_> {
 
     fn missing_scopes(&self) -> Vec<String> {
         let has = self.token.map(|token| token.scopes.as_slice()).unwrap_or_default();
-        let missing: Vec<_> = self.denial.needed_scopes().iter().filter(|scope| !has.contains(scope)).collect();
-        let missing = missing.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
-        let mapped = self.entries().filter(|(entry, _)| entry.scope_map.is_some()).map(|(_, issuer)| {
-            format!(
-                "`scope_map` of `{}` says which of its scopes count here; names outside it count for nothing",
-                issuer.name
-            )
+        let missing: Vec<&str> = self.denial.needed_scopes().iter().map(String::as_str).collect();
+        let missing: Vec<&str> = missing.into_iter().filter(|scope| !has.iter().any(|has| has == scope)).collect();
+        let own_words = self.entries().flat_map(|(entry, issuer)| {
+            let map = entry.scope_map.iter().flatten();
+            let means = |scopes: &[Scope]| scopes.iter().find(|scope| missing.contains(&scope.as_str())).cloned();
+            map.filter_map(move |(word, scopes)| Some(format!("`{}` calls {} {word}", issuer.name, means(scopes)?)))
         });
-        [format!("a token with the missing scope={missing}"), self.ask()].into_iter().chain(mapped).collect()
+        let own_words: Vec<String> = own_words.collect();
+        [format!("a token with the missing scope={}", missing.join(" ")), self.ask()]
+            .into_iter()
+            .chain(own_words)
+            .collect()
     }
 
     fn allowed_client(&self) -> Vec<String> {

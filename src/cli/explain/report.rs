@@ -71,7 +71,7 @@ impl Report {
     ) -> Self {
         let report = Self {
             method: request.method.to_string(),
-            url: printable(&request.url),
+            url: shown(&request.url),
             verdict: Verdict::Refused,
             status: None,
             reason: None,
@@ -105,7 +105,7 @@ impl Report {
         let headers = permit.identity_headers(gate).into_iter();
         let readable = |value: &http::HeaderValue| printable(&String::from_utf8_lossy(value.as_bytes()));
         let forwarded = Forwarded {
-            url: printable(&format!("{origin}{target}")),
+            url: shown(&format!("{origin}{target}")),
             credential: permit.keeps_credential(),
             identity_headers: headers.map(|(name, value)| (name.to_string(), readable(&value))).collect(),
         };
@@ -184,5 +184,13 @@ impl Report {
             (Verdict::Refused, Some(reason), Some(description)) => format!("refused:{status} {reason}, {description}"),
             (Verdict::Refused, ..) => format!("refused:{status}"),
         }
+    }
+}
+
+/// A URL as it may be shown: what stands in a query is nobody else's business, and people paste explanations.
+fn shown(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, _)) => printable(&format!("{before}?...")),
+        None => printable(url),
     }
 }

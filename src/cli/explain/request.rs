@@ -31,8 +31,8 @@ pub(super) enum InvalidRequest {
     Method(String),
     #[error("`{0}` is no URL, like `https://api.example.com/orders`")]
     Url(String),
-    #[error("`{0}` is no header field, like `Name: value`")]
-    Header(String),
+    #[error("a header field is written `Name: value`")]
+    Header,
     #[error("the text on stdin is no token: it holds a line break or a control character")]
     Token,
 }
@@ -50,7 +50,7 @@ impl AskedRequest {
         let (authority, target) = split(url).ok_or_else(|| InvalidRequest::Url(url.to_owned()))?;
         let mut headers = HeaderMap::new();
         for text in fields {
-            let (name, value) = field(text).ok_or_else(|| InvalidRequest::Header(text.clone()))?;
+            let (name, value) = field(text).ok_or(InvalidRequest::Header)?;
             headers.append(name, value);
         }
         if !headers.contains_key(HOST) {

@@ -5,17 +5,13 @@
 use crate::config::Config;
 use crate::route::{Authority, Target};
 
-/// The target that was probably meant; nothing if there is no such, or if it is the one that was sent.
+/// The path that was probably meant; nothing if nobody can tell, or if it is the one that was sent.
 pub(super) fn canonical(target: &str, authority: Option<&Authority<'_>>, config: &Config) -> Option<String> {
-    let target_without_fragment = target.split('#').next().unwrap_or(target);
-    let (path, query) = match target_without_fragment.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target_without_fragment, None),
-    };
+    let path = target.split(['?', '#']).next().unwrap_or(target);
     let segments = segments(&unescaped(path));
-    let path = with_resource_case(format!("/{}", segments.join("/")), authority, config);
-    let meant = query.map_or(path.clone(), |query| format!("{path}?{query}"));
-    (meant != target && Target::parse(meant.as_bytes()).is_ok()).then_some(meant)
+    let meant = with_resource_case(format!("/{}", segments.join("/")), authority, config);
+    let differs = meant != path || target.contains('#');
+    (differs && Target::parse(meant.as_bytes()).is_ok()).then_some(meant)
 }
 
 /// The path with plain slashes, and without escapes of what needs none.
@@ -83,19 +79,27 @@ mod tests {
     use super::*;
     use crate::config::{self, Environment};
 
+    const ORDERS: &str = "
+listen: 127.0.0.1:0
+resources:
+  https://a.example/orders: { public: true, upstream: http://127.0.0.1:1 }";
+
     #[test]
     fn finds_the_one_spelling() {
-        let file = "listen: 127.0.0.1:0\nresources:\n  https://a.example/orders: { public: true, upstream: http://127.0.0.1:1 }";
-        let config = config::parse(file, Path::new("gateway.yaml"), &Environment::default()).unwrap().config;
+        let config = config::parse(ORDERS, Path::new("gateway.yaml"), &Environment::default()).unwrap().config;
         let meant = |target| canonical(target, None, &config);
-        for target in
-            ["/x/../orders/7?a=%2f", "/orders//7?a=%2f", "/%6frders/7?a=%2f", "/Orders\\7?a=%2f", "/orders%2F7?a=%2f"]
-        {
-            assert_eq!(meant(target).as_deref(), Some("/orders/7?a=%2f"), "{target}");
+        for target in [
+            "/x/../orders/7?a=b",
+            "/orders//7",
+            "/%6frders/7",
+            "/Orders\\7?a=b",
+            "/orders%2F7",
+            "/orders;v=1/7;x",
+            "/orders/7#part",
+        ] {
+            assert_eq!(meant(target).as_deref(), Some("/orders/7"), "{target}");
         }
-        assert_eq!(meant("/orders;v=1/7;x").as_deref(), Some("/orders/7"));
-        assert_eq!(meant("/orders/7#part").as_deref(), Some("/orders/7"));
-        assert_eq!(meant("/orders/7"), None, "it is the one that was sent");
+        assert_eq!(meant("/orders/7?a=b"), None, "it is the one that was sent");
         assert_eq!(meant("/orders/%zz"), None, "nobody knows what was meant");
         assert_eq!(meant("/\u{e4}"), None);
     }
