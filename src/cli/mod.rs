@@ -2,6 +2,7 @@
 //! 2 wrong usage or configuration.
 
 mod check;
+mod demo;
 mod explain;
 mod output;
 mod rule_line;
@@ -25,6 +26,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Demo(demo::Demo),
 }
 
 /// Reads the command line and does what it says.
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => on_runtime(run.run()),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Demo(demo) => on_runtime(demo.run()),
     }
 }
 

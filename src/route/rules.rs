@@ -21,8 +21,14 @@ pub type MatchedRules = SmallVec<[u32; 8]>;
 struct Ranked {
     /// How many other patterns contain this one: the greater, the more specific.
     rank: u32,
-    /// The literal segments with their places, if case counts.
-    exact: Option<Box<[(usize, Box<[u8]>)]>>,
+    /// The literal segments, if case counts.
+    exact: Option<Box<[Literal]>>,
+}
+
+#[derive(Debug)]
+struct Literal {
+    place: usize,
+    text: Box<[u8]>,
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +75,7 @@ impl RuleTree {
     fn spelled_right(&self, at: u32, path: &[u8]) -> bool {
         match &self.patterns[at as usize].exact {
             None => true,
-            Some(literals) => literals.iter().all(|(place, literal)| segment(path, *place) == Some(&**literal)),
+            Some(literals) => literals.iter().all(|literal| segment(path, literal.place) == Some(&literal.text)),
         }
     }
 }
@@ -108,9 +114,9 @@ pub(crate) fn segment(path: &[u8], place: usize) -> Option<&[u8]> {
     path.split(|byte| *byte == b'/').skip(1).nth(place)
 }
 
-fn literals(pattern: &PathPattern) -> impl Iterator<Item = (usize, Box<[u8]>)> {
+fn literals(pattern: &PathPattern) -> impl Iterator<Item = Literal> {
     pattern.segments().iter().enumerate().filter_map(|(place, segment)| match segment {
-        Segment::Literal(text) => Some((place, text.as_bytes().into())),
+        Segment::Literal(text) => Some(Literal { place, text: text.as_bytes().into() }),
         Segment::Parameter(_) => None,
     })
 }

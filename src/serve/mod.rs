@@ -16,6 +16,7 @@ mod framing;
 pub mod listen;
 mod proxy;
 mod request;
+mod request_line;
 mod response;
 pub mod tls;
 mod watched;

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +25,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::connection::{Connection, Stage};
+use super::request_line::{LineState, RequestLine};
 use crate::config::Limits;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ConnectionRefusal;
@@ -73,6 +74,8 @@ pub struct Watched {
     head_bytes: usize,
     line: RequestLine,
     refusal: Option<ConnectionRefusal>,
+    is_closing: bool,
+    closing: Closing,
 }
 
 impl Watched {
@@ -99,6 +102,8 @@ impl Watched {
             head_bytes: 0,
             line: RequestLine::default(),
             refusal: None,
+            is_closing: false,
+            closing: Closing::Answer(None),
         }
     }
 
@@ -225,26 +230,75 @@ impl AsyncWrite for Watched {
         Pin::new(&mut self.get_mut().inner).poll_flush(context)
     }
 
+    /// Pingora shuts a connection down here. What it refused by itself is answered first; and where a client is still
+    /// sending, it is listened to for a moment, or the system would take the answer back (RFC 9112 §9.6).
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let this = self.get_mut();
+        if !this.is_closing {
+            this.is_closing = true;
+            this.deadline = Some(Instant::now() + LINGER);
+        }
+        match this.poll_close(context) {
+            // Whoever does not read in time is not waited for.
+            Poll::Pending if this.out_of_time(context) => Poll::Ready(Ok(())),
+            other => other,
+        }
+    }
+}
+
+/// How far the end of a connection has come.
+#[derive(Debug)]
+enum Closing {
+    /// Our last words, as far as they are not written.
+    Answer(Option<Bytes>),
+    Flush,
+    Shutdown,
+    /// What the client may still send before it is cut off.
+    Linger(usize),
+    Done,
+}
+
+impl Watched {
+    fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.closing = match &mut self.closing {
+                Closing::Answer(None) => match self.refusal {
+                    Some(refusal) => Closing::Answer(Some((self.answer)(refusal))),
+                    None => Closing::Flush,
+                },
+                Closing::Answer(Some(rest)) if rest.is_empty() => Closing::Flush,
+                Closing::Answer(Some(rest)) => {
+                    let written = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
+                    rest.advance(written);
+                    continue;
+                }
+                Closing::Flush => {
+                    ready!(Pin::new(&mut self.inner).poll_flush(context))?;
+                    Closing::Shutdown
+                }
+                Closing::Shutdown => {
+                    ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+                    let lingers = self.refusal.is_some() || self.connection.has_unread_body();
+                    if lingers { Closing::Linger(LINGER_BYTES) } else { Closing::Done }
+                }
+                Closing::Linger(left) => {
+                    let mut bytes = [0; 4096];
+                    let mut buffer = ReadBuf::new(&mut bytes);
+                    ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+                    let count = buffer.filled().len();
+                    if count == 0 || count >= *left { Closing::Done } else { Closing::Linger(*left - count) }
+                }
+                Closing::Done => return Poll::Ready(Ok(())),
+            };
+        }
     }
 }
 
 #[async_trait]
 impl Shutdown for Watched {
     async fn shutdown(&mut self) {
-        let lingers = self.refusal.is_some() || self.connection.has_unread_body();
-        if let Some(refusal) = self.refusal {
-            let answer = (self.answer)(refusal);
-            // The client may be gone or may not read: then there is nobody to tell.
-            let _ = timeout(LINGER, self.inner.write_all(&answer)).await;
-            let _ = timeout(LINGER, self.inner.flush()).await;
-        }
-        let _ = timeout(LINGER, AsyncWriteExt::shutdown(&mut self.inner)).await;
-        if lingers {
-            let rest = (&mut self.inner).take(LINGER_BYTES as u64);
-            let _ = timeout(LINGER, tokio::io::copy(&mut { rest }, &mut tokio::io::sink())).await;
-        }
+        // Nobody is left to be told of an error.
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 
@@ -296,50 +350,6 @@ impl GetSocketDigest for Watched {
 impl fmt::Debug for Watched {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Watched").field("connection", &self.connection).finish_non_exhaustive()
-    }
-}
-
-/// Reads a request line as it arrives: method, target and version, one blank between them, nothing but visible ASCII.
-#[derive(Clone, Copy, Debug, Default)]
-struct RequestLine {
-    blanks: u8,
-    begun: bool,
-    after_return: bool,
-    state: LineState,
-}
-
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum LineState {
-    /// Not at its end yet, and nothing to say against it.
-    #[default]
-    Open,
-    /// At its end, and as RFC 9112 §3 wants it.
-    Plain,
-    /// Anything else: Pingora would repair it.
-    Odd,
-}
-
-impl RequestLine {
-    fn read(&mut self, bytes: &[u8]) -> LineState {
-        for &byte in bytes {
-            if self.state != LineState::Open {
-                break;
-            }
-            match byte {
-                b'\r' if !self.after_return => self.after_return = true,
-                // Empty lines before a request are skipped (RFC 9112 §2.2).
-                b'\n' if !self.begun => self.after_return = false,
-                b'\n' => self.state = if self.blanks == 2 { LineState::Plain } else { LineState::Odd },
-                _ if self.after_return => self.state = LineState::Odd,
-                b' ' => {
-                    self.begun = true;
-                    self.blanks = self.blanks.saturating_add(1);
-                }
-                0x21..=0x7e => self.begun = true,
-                _ => self.state = LineState::Odd,
-            }
-        }
-        self.state
     }
 }
 

@@ -109,7 +109,8 @@ impl TokenFacts {
         lines.push(("subject", self.subject.clone()));
         lines.push(("client", self.client.clone()));
         lines.push(("audience", Some(listed(&self.audiences))));
-        lines.push((if self.proven { "counting" } else { "scopes" }, Some(listed(&self.scopes))));
+        let aside = if self.proven { "  (as they count here)" } else { "" };
+        lines.push(("scopes", Some(format!("{}{aside}", listed(&self.scopes)))));
         lines.push(("expires", self.expires.map(|expires| relative(expires, now))));
         lines.into_iter().filter_map(|(what, text)| Some((what, text?))).collect()
     }

@@ -21,38 +21,6 @@ async fn rest(mut client: DuplexStream) -> String {
     text
 }
 
-fn line(text: &str) -> LineState {
-    RequestLine::default().read(text.as_bytes())
-}
-
-#[test]
-fn a_request_line_has_two_blanks_and_visible_characters() {
-    assert_eq!(line("GET / HTTP/1.1\r\n"), LineState::Plain);
-    assert_eq!(line("\r\nGET / HTTP/1.1\r\n"), LineState::Plain);
-    assert_eq!(line("GET /a?b=%20 HTTP/1.1\r\nX: a b c\r\n"), LineState::Plain);
-    assert_eq!(line("GET / HT"), LineState::Open);
-    for odd in [
-        "GET /a b HTTP/1.1\r\n",
-        "GET  / HTTP/1.1\r\n",
-        "GET /\tHTTP/1.1\r\n",
-        "GET /a\0 HTTP/1.1\r\n",
-        "GET /\u{e9} HTTP/1.1\r\n",
-        "GET /\r HTTP/1.1\r\n",
-        "GET /\r\n",
-    ] {
-        assert_eq!(line(odd), LineState::Odd, "{odd:?}");
-    }
-}
-
-#[test]
-fn a_request_line_may_arrive_in_pieces() {
-    let mut reader = RequestLine::default();
-    for piece in ["GE", "T /a", " b", " HTTP/1.1\r"] {
-        assert_eq!(reader.read(piece.as_bytes()), LineState::Open, "{piece}");
-    }
-    assert_eq!(reader.read(b"\n"), LineState::Odd);
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_header_that_drips_has_one_deadline_for_all_of_it() {
     let (mut watched, mut client, _, metrics) = watched(patience());

@@ -1,0 +1,25 @@
+//! The sockets, from outside: the real listeners and proxy on free loopback ports, before servers made for the purpose.
+
+#[path = "serve/client.rs"]
+mod client;
+#[path = "serve/gateway.rs"]
+mod gateway;
+#[path = "serve/origin.rs"]
+mod origin;
+
+#[path = "serve/draining.rs"]
+mod draining;
+#[path = "serve/failures.rs"]
+mod failures;
+#[path = "serve/forwarding.rs"]
+mod forwarding;
+#[path = "serve/framing.rs"]
+mod framing;
+#[path = "serve/http2.rs"]
+mod http2;
+#[path = "serve/limits.rs"]
+mod limits;
+#[path = "serve/refusals.rs"]
+mod refusals;
+#[path = "serve/tunnels.rs"]
+mod tunnels;

@@ -1,0 +1,133 @@
+//! A gateway of one configuration, listening on a free port.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use narrowgate::config::{self, Certificate, Config, Environment};
+use narrowgate::secret::Secret;
+use narrowgate::serve::{Gateway, Listening, Serving};
+use narrowgate::snapshot::Snapshot;
+use narrowgate::telemetry::Metrics;
+use narrowgate::token::{KeySet, Keyring, TokenCache};
+use narrowgate::upstream::UpstreamPool;
+use serde_json::json;
+
+/// A gateway that is running, and what a test looks at.
+pub struct Running {
+    pub address: SocketAddr,
+    pub gateway: Gateway,
+    pub serving: Serving,
+}
+
+/// The issuer of every test: one key, made for this run.
+pub struct Issuer {
+    key: rcgen::KeyPair,
+}
+
+/// Starts a gateway; `yaml` is a configuration without `listen`.
+pub async fn start(yaml: &str) -> Running {
+    start_with(yaml, &Issuer::new(), |_| {}).await
+}
+
+/// Starts a gateway of one public resource, `https://api.example`, in front of `origin`.
+pub async fn start_public(origin: SocketAddr) -> Running {
+    start(&public(origin, "")).await
+}
+
+/// A configuration of one public resource; `more` is further YAML of the resource.
+pub fn public(origin: SocketAddr, more: &str) -> String {
+    format!("resources:\n  https://api.example: {{ public: true, upstream: \"http://{origin}\", {more} }}\n")
+}
+
+/// A configuration of one resource that wants a token of the test's issuer.
+pub fn protected(origin: SocketAddr, more: &str) -> String {
+    format!(
+        "trusted_issuers:\n  corp: {{ issuer: https://login.example, jwks: https://login.example/jwks }}\n\
+         resources:\n  https://api.example: {{ upstream: \"http://{origin}\", {more} }}\n"
+    )
+}
+
+/// Starts a gateway whose configuration is changed after it was read.
+pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Config)) -> Running {
+    let text = format!("listen: 127.0.0.1:0\n{yaml}");
+    let mut config = match config::parse(&text, Path::new("gateway.yaml"), &Environment::of_process()) {
+        Ok(loaded) => loaded.config,
+        Err(faults) => panic!("{faults:?}"),
+    };
+    change(&mut config);
+    let config = Arc::new(config);
+    let keyrings = config.trusted_issuers.iter().map(|trusted| {
+        let (keys, _) = KeySet::parse(&[issuer.jwks().as_bytes()], &trusted.algorithms).unwrap();
+        Keyring::holding(trusted.clone(), Some(keys))
+    });
+    let upstreams = UpstreamPool::of(&config, &[]).unwrap();
+    for pool in &upstreams {
+        pool.resolve().await;
+    }
+    let snapshot = Snapshot::new(1, Arc::clone(&config), keyrings.collect(), upstreams).unwrap();
+    let gateway = Gateway {
+        current: Arc::new(ArcSwap::from_pointee(snapshot)),
+        tokens: Arc::new(TokenCache::new(1 << 20).unwrap()),
+        metrics: Arc::new(Metrics::default()),
+    };
+    let listening = Listening::bind(&config.listeners).unwrap();
+    let address = listening.bound()[0].address;
+    let serving = listening.serve(gateway.clone());
+    Running { address, gateway, serving }
+}
+
+impl Running {
+    /// The metrics, as a scraper reads them.
+    pub fn metrics(&self) -> String {
+        self.gateway.metrics.encode()
+    }
+}
+
+impl Issuer {
+    /// An issuer with a new key.
+    pub fn new() -> Self {
+        Self { key: rcgen::KeyPair::generate().unwrap() }
+    }
+
+    /// A token for `https://api.example` that lives for a minute.
+    pub fn token(&self) -> String {
+        self.token_until(narrowgate::clock::Timestamp::now().0 + 60)
+    }
+
+    /// A token for `https://api.example` that ends at `exp`.
+    pub fn token_until(&self, exp: u64) -> String {
+        let header = jsonwebtoken::Header {
+            kid: Some("k1".to_owned()),
+            typ: Some("at+jwt".to_owned()),
+            ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+        };
+        let claims = json!({
+            "iss": "https://login.example", "aud": "https://api.example", "sub": "ada", "client_id": "app",
+            "iat": narrowgate::clock::Timestamp::now().0, "exp": exp, "jti": "1",
+        });
+        let key = jsonwebtoken::EncodingKey::from_ec_pem(self.key.serialize_pem().as_bytes()).unwrap();
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    }
+
+    fn jwks(&self) -> String {
+        use base64::Engine;
+        let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+        let point = rcgen::PublicKeyData::der_bytes(&self.key);
+        let (x, y) = (encode(&point[1..33]), encode(&point[33..65]));
+        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "k1", "x": x, "y": y }] }).to_string()
+    }
+}
+
+/// A certificate for `name`, and what a client must trust to accept it.
+pub fn certificate(name: &str) -> (Certificate, rustls::pki_types::CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let der = made.cert.der().clone();
+    let certificate = Certificate {
+        cert: "site.pem".into(),
+        cert_pem: made.cert.pem().into_bytes().into(),
+        key_pem: Secret::new(made.signing_key.serialize_pem()),
+    };
+    (certificate, der)
+}
