@@ -73,7 +73,8 @@ impl Ask {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.method, self.target, self.host);
+        let mut head =
+            format!("{} {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.method, self.target, self.host);
         for (name, value) in &self.fields {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

@@ -1,14 +1,13 @@
 //! The real program, with the issuers and the APIs that its configuration names, all on ports of the system's choice.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -29,6 +28,13 @@ pub struct Gateway {
     apis: BTreeMap<String, Api>,
     output: Arc<Mutex<String>>,
     program: Child,
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
 }
 
 impl Gateway {
@@ -56,7 +62,7 @@ impl Gateway {
         command.arg("run").arg("-c").arg(&path).env_remove("RUST_LOG");
         command.envs(issuers.iter().map(|(name, issuer)| (name, issuer.url())));
         command.envs(apis.iter().map(|(name, api)| (name, api.url())));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = command.spawn().expect("the program was built");
         let output = Arc::new(Mutex::new(String::new()));
         let (told, mut tells) = watch::channel(());
@@ -65,8 +71,8 @@ impl Gateway {
         let (address, admin) = timeout(PATIENCE, async {
             loop {
                 let lines = output.lock().expect("no reader panics").clone();
-                if let (Some(address), Some(admin)) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
-                    return (address, admin);
+                if let (Some(address), admin) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
+                    return (address, admin.unwrap_or(address));
                 }
                 assert!(tells.changed().await.is_ok(), "the program ended:\n{lines}");
             }
@@ -110,23 +116,36 @@ impl Gateway {
 
     /// Ends the program as an operator does, and returns everything that it wrote.
     pub async fn stop(mut self) -> String {
-        let id = self.program.id().expect("the program runs").to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await.expect("`kill` can be run");
-        assert!(told.success());
-        let status = timeout(PATIENCE, self.program.wait()).await.expect("the program drains").expect("it is ours");
+        self.signal("TERM");
+        let status = timeout(PATIENCE, async {
+            loop {
+                if let Some(status) = self.program.try_wait().expect("it is ours") {
+                    return status;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let status = status.await.expect("the program drains");
         assert!(status.success(), "{status}: {}", self.output());
         self.output()
     }
 
+    fn signal(&self, name: &str) {
+        let told = Command::new("kill").args([&format!("-{name}"), &self.program.id().to_string()]).status();
+        assert!(told.expect("`kill` can be run").success());
+    }
+
     /// The memory that the program holds, in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let id = self.program.id().expect("the program runs");
-        let output = std::process::Command::new("ps").args(["-o", "rss=", "-p", &id.to_string()]).output();
+        let output = Command::new("ps").args(["-o", "rss=", "-p", &self.program.id().to_string()]).output();
         let text = String::from_utf8(output.expect("`ps` can be run").stdout).expect("a number is text");
         text.trim().parse::<u64>().expect("`ps` prints a number") * 1024
     }
 
     async fn ready(&self) {
+        if self.admin == self.address {
+            return;
+        }
         let ready = async {
             while Ask::new(self.admin, "GET", "localhost", "/readyz").send().await.status != 200 {
                 sleep(Duration::from_millis(20)).await;
@@ -137,10 +156,9 @@ impl Gateway {
 }
 
 /// Copies what the program writes, line by line.
-fn follow(stream: impl AsyncRead + Send + Unpin + 'static, output: Arc<Mutex<String>>, told: watch::Sender<()>) {
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
+fn follow(stream: impl Read + Send + 'static, output: Arc<Mutex<String>>, told: watch::Sender<()>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut output = output.lock().expect("no reader panics");
             output.push_str(&line);
             output.push('\n');

@@ -133,7 +133,9 @@ async fn answer(stream: TcpStream, url: String, state: Arc<Mutex<State>>) -> Opt
         state.asked.push(path.clone());
         let keys: Vec<_> = state.keys.iter().map(|key| key.jwk()).chain(state.odd.iter().cloned()).collect();
         match path.as_str() {
-            "/.well-known/openid-configuration" => ("200 OK", json!({ "issuer": url, "jwks_uri": format!("{url}/jwks") })),
+            "/.well-known/openid-configuration" => {
+                ("200 OK", json!({ "issuer": url, "jwks_uri": format!("{url}/jwks") }))
+            }
             "/jwks" => ("200 OK", json!({ "keys": keys })),
             _ => ("404 Not Found", json!({})),
         }
