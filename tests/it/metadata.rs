@@ -48,7 +48,7 @@ async fn every_resource_has_its_document_at_its_own_place() {
 #[tokio::test]
 async fn a_document_names_the_issuers_and_scopes_of_its_own_resource() {
     let gateway = Gateway::start("metadata.yaml").await;
-    let document = |path: &'static str| gateway.ask("GET", "api.example.com", path).send();
+    let document = async |path| gateway.ask("GET", "api.example.com", path).send().await;
     let (corp, partner) = (gateway.issuer("ISSUER_CORP").url(), gateway.issuer("ISSUER_PARTNER").url());
     let root = document(PREFIX).await.json();
     assert_eq!(root["authorization_servers"], json!([corp]), "9728-2-2");

@@ -71,7 +71,7 @@ async fn a_public_rule_asks_for_nothing_and_forwards_no_credential() {
         ("GET", "/healthz/x", None, "401 credential_missing"),
         ("GET", "/healthzz", None, "401 credential_missing"),
         // Public rules do not ignore case.
-        ("GET", "/Healthz", None, "400 target_invalid"),
+        ("GET", "/Healthz", None, "401 credential_missing"),
     ];
     holds(&gateway, API1, &cases).await;
     let token = gateway.issuer("ISSUER_CORP").token("https://api1.example.com", "read");
