@@ -53,8 +53,7 @@ impl SpoofableHeaders {
     pub fn contains(name: &str) -> bool {
         let folded = fold(name);
         let prefixed = |prefix: &&str| folded.starts_with(prefix.as_bytes());
-        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes())
-            || SPOOFABLE_PREFIXES.iter().any(|prefix| prefixed(prefix))
+        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes()) || SPOOFABLE_PREFIXES.iter().any(prefixed)
     }
 }
 

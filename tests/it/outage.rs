@@ -42,6 +42,28 @@ async fn known_keys_serve_on_while_the_issuer_is_away() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_comes_back_with_other_keys_is_followed() {
+    let gateway = Gateway::start("keys.yaml").await;
+    let partner = gateway.issuer("ISSUER_PARTNER");
+    partner.stop().await;
+    partner.rotate("k2");
+    let new = partner.token("https://api2.example.com", "x");
+    assert_eq!(gateway.get(API2, "/", &new).send().await.verdict(), "401 key_unknown");
+    partner.start_again().await;
+    opens_in_time(&gateway, &new).await;
+}
+
+/// Asks until the token opens the second API.
+async fn opens_in_time(gateway: &Gateway, token: &str) {
+    let opened = async {
+        while gateway.get(API2, "/", token).send().await.status != 200 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, opened).await.expect("the new key is found");
+}
+
+#[tokio::test]
 async fn a_flood_of_unknown_keys_causes_one_fetch_and_delays_nobody() {
     let gateway = Gateway::start("keys.yaml").await;
     let corp = gateway.issuer("ISSUER_CORP");
@@ -75,12 +97,7 @@ async fn a_rotation_is_followed_without_a_restart() {
     assert_eq!(gateway.get(API2, "/", &old).send().await.verdict(), "200");
     partner.rotate("k2");
     let new = partner.token("https://api2.example.com", "x");
-    let followed = async {
-        while gateway.get(API2, "/", &new).send().await.status != 200 {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, followed).await.expect("the new key is found");
+    opens_in_time(&gateway, &new).await;
     // The old key is gone from the set, and so from here.
     assert_eq!(gateway.get(API2, "/", &old).send().await.verdict(), "401 key_unknown");
     // A key of the same name is another key.
