@@ -58,9 +58,20 @@ impl Gateway {
 
     /// Runs a configuration with issuers and APIs that are there already.
     pub async fn run(path: PathBuf, issuers: BTreeMap<String, Issuer>, apis: BTreeMap<String, Api>) -> Self {
+        Self::run_with(path, issuers, apis, BTreeMap::new()).await
+    }
+
+    /// The same, with more variables.
+    pub async fn run_with(
+        path: PathBuf,
+        issuers: BTreeMap<String, Issuer>,
+        apis: BTreeMap<String, Api>,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
         command.arg("run").arg("-c").arg(&path).env_remove("RUST_LOG");
         command.envs(issuers.iter().map(|(name, issuer)| (name, issuer.url())));
+        command.envs(environment);
         command.envs(apis.iter().map(|(name, api)| (name, api.url())));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut program = command.spawn().expect("the program was built");

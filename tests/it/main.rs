@@ -3,11 +3,17 @@
 mod api;
 mod bearer;
 mod client;
+mod cors;
+mod forwarding;
 mod gateway;
 mod idp;
 mod isolation;
 mod issuer;
 mod keys;
+mod load;
+mod logs;
 mod metadata;
+mod oidc_provider;
+mod outage;
 mod routing;
 mod rules;
