@@ -151,7 +151,7 @@ fn prove_anew(
     }
     let keyring = trusted.keyring(issuer);
     let algorithm = compact.header.algorithm;
-    if !keyring.issuer().algorithms.contains(&algorithm) {
+    if !keyring.issuer().algorithms.iter().any(|allowed| allowed.same_computation(algorithm)) {
         let detail = "`alg` is not among the algorithms of this issuer";
         return Err(Rejection { reason: Reason::AlgorithmNotAllowed, detail }.into());
     }

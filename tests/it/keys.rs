@@ -43,6 +43,16 @@ impl SigningKey {
         Self { kid: kid.to_owned(), algorithm: algorithm.to_owned(), key }
     }
 
+    /// The same RSA key under another algorithm.
+    pub fn of_rsa(other: &Self, algorithm: &str) -> Self {
+        Self { kid: other.kid.clone(), algorithm: algorithm.to_owned(), key: other.key.clone() }
+    }
+
+    /// A shared secret, as somebody would use it who takes a public key for one.
+    pub fn with_secret(kid: &str, secret: &[u8]) -> Self {
+        Self { kid: kid.to_owned(), algorithm: "HS256".into(), key: EncodingKey::from_secret(secret) }
+    }
+
     /// The public half, with `kid`, `alg` and `use`.
     pub fn jwk(&self) -> Value {
         let jwk =
