@@ -121,7 +121,7 @@ needs cargo-nextest "$tools_hint" cargo nextest --version \
     && needs 'the OpenID provider of the tests' "cd $PROVIDER && npm ci" test -d "$PROVIDER/node_modules/oidc-provider" \
     && part 'unit and integration tests' unit_and_integration_tests
 part 'doc tests' doc_tests
-part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --quiet
+part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
 needs cargo-deny "$tools_hint" cargo deny --version \
     && part 'dependencies' cargo deny --log-level error --locked check bans licenses sources
 needs hadolint "$tools_hint" hadolint --version \
