@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Limits};
 use crate::fetch::{Fetcher, InvalidTrust};
 use crate::guard::InvalidGate;
+use crate::serve::admin::{AdminListening, Desk, Readiness};
 use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
 use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::Metrics;
@@ -25,6 +26,10 @@ use crate::upstream::{RootsError, UpstreamPool};
 
 /// How long the start waits for the names of upstreams; what is not known by then is resolved in the background.
 const RESOLVE_AT_START: Duration = Duration::from_secs(2);
+/// How long readiness waits for the keys of every issuer; one that is down must not keep the others' APIs away.
+const READY_AT_LAST: Duration = Duration::from_secs(10);
+/// How long an operator's request may take once everything else has ended.
+const LAST_LOOK: Duration = Duration::from_millis(500);
 
 /// Why a configuration cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +54,18 @@ pub enum StartError {
 /// A gateway that is served.
 pub struct Running {
     current: Current,
-    keyrings: Vec<Arc<Keyring>>,
     serving: Serving,
+    operators: Option<Operators>,
+    readiness: Arc<Readiness>,
     limits: Limits,
     /// Tells the background tasks to end; they also end when it is dropped.
     stop: watch::Sender<bool>,
+}
+
+/// The admin listener while it is served.
+struct Operators {
+    address: SocketAddr,
+    task: JoinHandle<()>,
 }
 
 impl Running {
@@ -64,6 +76,7 @@ impl Running {
     /// [`StartError`] says what cannot be used; nothing is served then.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let listening = Listening::bind(&config.listeners)?;
+        let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
         let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
         let issuers = config.trusted_issuers.iter();
         let keyrings: Vec<_> = issuers.map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
@@ -83,10 +96,18 @@ impl Running {
         for keyring in &keyrings {
             tokio::spawn(Arc::clone(keyring).keep_fresh(stopping.clone()));
         }
-        resolve(&upstreams).await;
+        let readiness = Arc::new(Readiness::default());
+        tokio::spawn(become_ready(keyrings, Arc::clone(&readiness)));
         let current = Arc::clone(&gateway.current);
+        let desk = Desk {
+            current: Arc::clone(&current),
+            metrics: Arc::clone(&gateway.metrics),
+            readiness: Arc::clone(&readiness),
+        };
+        let operators = admin.map(|admin| Operators { address: admin.address(), task: admin.serve(desk, stopping) });
+        resolve(&upstreams).await;
         let serving = listening.serve(gateway);
-        Ok(Self { current, keyrings, serving, limits, stop })
+        Ok(Self { current, serving, operators, readiness, limits, stop })
     }
 
     /// Where requests are awaited.
@@ -96,7 +117,7 @@ impl Running {
 
     /// Where operators look in, if the configuration says so.
     pub fn admin(&self) -> Option<SocketAddr> {
-        None
+        self.operators.as_ref().map(|operators| operators.address)
     }
 
     /// What new requests are judged by.
@@ -106,16 +127,31 @@ impl Running {
 
     /// Resolves once the keys of every issuer have been tried, whether they were had or not.
     pub async fn keys_tried(&self) {
-        for keyring in &self.keyrings {
-            keyring.tried().await;
-        }
+        all_tried(self.current.load_full().gate.keyrings()).await;
     }
 
     /// Ends: no new requests, those under way within `limits.drain`, then everything. Says how many were cut.
     pub async fn drain(self) -> usize {
+        self.readiness.draining();
         let cut = self.serving.drain(&self.limits).await;
         let _ = self.stop.send(true);
+        if let Some(Operators { task, .. }) = self.operators {
+            // Whoever still reads the metrics may finish; nobody may keep the program alive.
+            let _ = timeout(LAST_LOOK, task).await;
+        }
         cut
+    }
+}
+
+/// Says that the gateway is ready once the keys of every issuer have been tried, or have had their time.
+async fn become_ready(keyrings: Vec<Arc<Keyring>>, readiness: Arc<Readiness>) {
+    let _ = timeout(READY_AT_LAST, all_tried(&keyrings)).await;
+    readiness.started();
+}
+
+async fn all_tried(keyrings: &[Arc<Keyring>]) {
+    for keyring in keyrings {
+        keyring.tried().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a request asks for: one target, one authority (DESIGN §3.1).
+//! What a request asks for: one target, one authority.
 
 use http::header::HOST;
 use http::{HeaderName, Method};

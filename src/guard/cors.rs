@@ -1,4 +1,4 @@
-//! Which web pages may call a resource, and how that is told to a browser (Fetch standard; checklist §6.28).
+//! Which web pages may call a resource, and how that is told to a browser (Fetch standard).
 //!
 //! A preflight is answered here and never forwarded, because it carries no token. Deliberately absent:
 //! `Access-Control-Allow-Credentials`. Tokens travel in `Authorization`, which needs none, and cookies are not the

@@ -1,4 +1,4 @@
-//! The decision (DESIGN §3): one synchronous function from a request, the verified tokens and the time to a value.
+//! The decision: one synchronous function from a request, the verified tokens and the time to a value.
 
 use http::HeaderValue;
 

@@ -1,4 +1,4 @@
-//! What a request needs beyond a token for the right API: scopes, a client, claims (RFC 9068 §4, checklist 9068-4-9).
+//! What a request needs beyond a token for the right API: scopes, a client, claims (RFC 9068 §4).
 
 use serde_json::Value;
 

@@ -1,9 +1,9 @@
 //! The decision: from the values of one request to a value, without I/O, log or metric.
 //!
-//! [`Gate::decide`] is the whole gate. It returns a [`Decision`]; the front that asked writes and records. Its steps
-//! are DESIGN §3's: target ([`address`]), route and rules ([`resource`]), credential ([`credential`]), token and audience
-//! ([`crate::token`]), further demands ([`demands`]). A [`Permit`] can be made here only, and no request reaches an
-//! upstream without one (P2).
+//! [`Gate::decide`] is the whole gate. It returns a [`Decision`]; the front that asked writes and records. Its steps, a
+//! file each: one target and one authority (`address`), the resource and its rules (`resource`), one credential
+//! (`credential`), a token for this very audience ([`crate::token`]), further demands (`demands`). A [`Permit`] can be
+//! made here only, and no request reaches an upstream without one.
 
 mod address;
 mod cors;

@@ -1,4 +1,4 @@
-//! Header fields that only the gateway may write (THREATS I18).
+//! Header fields that only the gateway may write.
 //!
 //! Upstreams fold field names: CGI, WSGI, PHP and nginx read `X_User`, `X.User` and `x-user` as one. So a name is owned
 //! in every spelling that is equal after lower-casing and mapping all that is no letter and no digit to `-`.
@@ -32,7 +32,7 @@ type Folded = SmallVec<[u8; 48]>;
 #[derive(Clone, Debug, Default)]
 pub struct OwnedHeaders(HashSet<Folded>);
 
-/// The fields of DESIGN §3.7 that are removed whatever the configuration says.
+/// The fields that are removed whatever the configuration says.
 #[derive(Clone, Copy, Debug)]
 pub struct SpoofableHeaders;
 
@@ -52,8 +52,8 @@ impl SpoofableHeaders {
     /// Whether a field of this name is removed from every forwarded request.
     pub fn contains(name: &str) -> bool {
         let folded = fold(name);
-        let prefixed = |prefix: &&str| folded.starts_with(prefix.as_bytes());
-        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes()) || SPOOFABLE_PREFIXES.iter().any(prefixed)
+        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes())
+            || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix.as_bytes()))
     }
 }
 

@@ -164,7 +164,7 @@ impl ResourceIndicator {
     /// The path under which metadata documents lie (RFC 9728 §3).
     pub const METADATA_PREFIX: &'static str = "/.well-known/oauth-protected-resource";
 
-    /// Whether a client that sends `indicator` means this resource (checklist §1.2 B).
+    /// Whether a client that sends `indicator` means this resource.
     ///
     /// Scheme and host are lower-cased, the scheme's own port and the slash of the root are dropped, and nothing else:
     /// no percent-decoding, no dot segments, no prefix match.

@@ -198,7 +198,7 @@ impl Reason {
         }
     }
 
-    /// The status that the answer carries (checklist §3.1).
+    /// The status that the answer carries (RFC 6750 §3.1).
     pub fn status(self) -> StatusCode {
         match self {
             Self::TargetInvalid | Self::CredentialMalformed | Self::CredentialRepeated | Self::FramingInvalid => {

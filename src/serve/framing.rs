@@ -1,4 +1,4 @@
-//! Where a request's head and body end, judged on the bytes that came (RFC 9112 §2.2, §6.3; THREATS I15).
+//! Where a request's head and body end, judged on the bytes that came (RFC 9112 §2.2, §6.3).
 //!
 //! Pingora has dropped, folded and repaired by the time a hook runs: of `Content-Length` beside `Transfer-Encoding`
 //! nothing is left to see, `+5` and `5, 5` pass as lengths, and a bare line feed ends a line. Here one spelling counts;

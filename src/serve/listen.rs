@@ -1,7 +1,7 @@
 //! Listening, accepting, and stopping.
 //!
 //! Sockets are bound first, so that a busy port is an ordinary error; Pingora's own server retries for half a minute
-//! and then lives on without the socket. Its `Server` is not used at all (GROUND §4.4): one runtime, one accept loop a
+//! and then lives on without the socket. Its `Server` is not used at all: one runtime, one accept loop a
 //! listener, and each connection handed to Pingora's proxy.
 
 use std::io;

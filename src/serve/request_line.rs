@@ -1,7 +1,7 @@
 //! The request line, judged byte by byte before Pingora sees it (RFC 9112 §3).
 //!
-//! Pingora repairs what it cannot parse: a blank in a target becomes `%20`, a NUL `%00`, a second `HTTP/1.1` part of the
-//! path, and a fragment nothing. Afterwards nobody can tell it from what a client may say, so it is noted here.
+//! Pingora repairs what it cannot parse: a blank in a target becomes `%20`, a NUL `%00`, and a second `HTTP/1.1` part
+//! of the path. Afterwards nobody can tell it from what a client may say, so it is noted here.
 
 /// Reads a request line as it arrives: method, target and version, one blank between them, nothing but visible ASCII.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,8 +40,6 @@ impl RequestLine {
                     self.begun = true;
                     self.blanks = self.blanks.saturating_add(1);
                 }
-                // No client sends a fragment; `http::Uri` would drop it in silence.
-                b'#' => self.state = LineState::Odd,
                 0x21..=0x7e => self.begun = true,
                 _ => self.state = LineState::Odd,
             }
@@ -68,7 +66,6 @@ mod tests {
             "GET /a b HTTP/1.1\r\n",
             "GET  / HTTP/1.1\r\n",
             "GET /\tHTTP/1.1\r\n",
-            "GET /a#b HTTP/1.1\r\n",
             "GET /a\0 HTTP/1.1\r\n",
             "GET /\u{e9} HTTP/1.1\r\n",
             "GET /\r HTTP/1.1\r\n",

@@ -128,7 +128,7 @@ mod tests {
 
     const ORDERS: &str = "https://api.example.com/orders";
 
-    /// R0, R1 and R2 of the checklist; issuer 0 calls R1 `orders` as well.
+    /// A root, and two resources below it; issuer 0 calls R1 `orders` as well.
     fn table() -> AudienceTable {
         let keys = ["https://api.example.com", ORDERS, "https://api.example.com/billing"];
         AudienceTable {

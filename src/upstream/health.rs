@@ -89,3 +89,39 @@ pub(super) async fn probe_again(pool: Weak<UpstreamPool>) {
         sleep(PROBE_EVERY).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request after the other with these statuses, then goes away.
+    async fn server(statuses: &'static [&'static str]) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/base", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for status in statuses {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                let count = stream.read(&mut request).await.unwrap();
+                assert!(request[..count].starts_with(b"GET /healthz HTTP/1.1\r\n"));
+                let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        Url::parse(&url).unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_a_2xx_is_healthy() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let probe = Probe::new(&server(&["503 Down", "204 Fine", "302 Elsewhere", "200 OK"]).await, "/healthz");
+        assert!(probe.is_healthy(), "until it was asked");
+        for healthy in [false, true, false, true, false] {
+            probe.ask(UpstreamProtocol::Http1, None).await;
+            assert_eq!(probe.is_healthy(), healthy);
+        }
+    }
+}

@@ -112,7 +112,7 @@ impl ConcatWithSlashes for Vec<String> {
     }
 }
 
-/// The contract of DESIGN §2, as plainly as it can be written down.
+/// What the documentation says about rules, as plainly as it can be written down.
 fn model_allows(rules: &[Rule], request: &Request) -> bool {
     let applying: Vec<&Rule> = rules.iter().filter(|rule| rule.applies(request)).collect();
     let most_specific: Vec<&&Rule> =

@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::client::{Client, Reply};
-use crate::gateway::{Issuer, protected, public, start, start_with};
+use crate::gateway::{Issuer, protected, public, public_before, start, start_with};
 use crate::origin::Origin;
 
 async fn ask(yaml: &str, target: &str) -> Reply {
@@ -41,9 +41,7 @@ async fn an_upstream_without_an_address_is_503() {
 async fn an_upstream_that_is_silent_is_504() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
-    let yaml = format!(
-        "resources:\n  https://api.example: {{ public: true, upstream: {{ urls: [\"http://{address}\"], read_timeout: 200ms }} }}\n"
-    );
+    let yaml = public_before(&format!("urls: [\"http://{address}\"], read_timeout: 200ms"));
     let reply = ask(&yaml, "/").await;
     assert_eq!((reply.status, &reply.json()["reason"]), (504, &"upstream_timeout".into()));
 }
@@ -51,10 +49,7 @@ async fn an_upstream_that_is_silent_is_504() {
 #[tokio::test(flavor = "multi_thread")]
 async fn another_address_is_tried_when_one_does_not_answer() {
     let (origin, down) = (Origin::start(false).await, nowhere().await);
-    let yaml = format!(
-        "resources:\n  https://api.example: {{ public: true, upstream: {{ urls: [\"http://{down}\", \"http://{}\"] }} }}\n",
-        origin.address
-    );
+    let yaml = public_before(&format!("urls: [\"http://{down}\", \"http://{}\"]", origin.address));
     let gateway = start(&yaml).await;
     for _ in 0..4 {
         let mut client = Client::connect(gateway.address).await;

@@ -42,6 +42,11 @@ pub fn public(origin: SocketAddr, more: &str) -> String {
     format!("resources:\n  https://api.example: {{ public: true, upstream: \"http://{origin}\", {more} }}\n")
 }
 
+/// A configuration of one public resource whose `upstream` is written out.
+pub fn public_before(upstream: &str) -> String {
+    format!("resources:\n  https://api.example: {{ public: true, upstream: {{ {upstream} }} }}\n")
+}
+
 /// A configuration of one resource that wants a token of the test's issuer.
 pub fn protected(origin: SocketAddr, more: &str) -> String {
     format!(

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::gateway::{Issuer, Running, certificate, public, start, start_public, start_with};
+use crate::gateway::{Issuer, Running, certificate, public, public_before, start, start_public, start_with};
 use crate::origin::{Origin, RawOrigin};
 
 async fn handshake(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> SendRequest<Bytes> {
@@ -177,10 +177,7 @@ async fn an_upload_that_ends_in_an_empty_frame_leaves_the_upstream_in_step() {
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_passes_with_its_trailers() {
     let origin = Origin::start(true).await;
-    let yaml = format!(
-        "resources:\n  https://api.example: {{ public: true, upstream: {{ urls: [\"http://{}\"], protocol: http2 }} }}\n",
-        origin.address
-    );
+    let yaml = public_before(&format!("urls: [\"http://{}\"], protocol: http2", origin.address));
     let gateway = start(&yaml).await;
     let sender = connect(&gateway).await;
     let mut call = request(Method::POST, "/trailers");

@@ -3,16 +3,13 @@
 use narrowgate::config::Certificate;
 
 use crate::client::{Client, Reply};
-use crate::gateway::{Issuer, certificate, start_with};
+use crate::gateway::{Issuer, certificate, public_before, start_with};
 use crate::origin::Origin;
 
 async fn ask(url_host: &str, protocol: &str, shown: &Certificate, trusted: Option<&Certificate>) -> (Reply, usize) {
     let origin = Origin::start_tls(shown).await;
-    let yaml = format!(
-        "resources:\n  https://api.example: {{ public: true, upstream: {{ urls: [\"https://{url_host}:{}\"], \
-         protocol: {protocol} }} }}\n",
-        origin.address.port()
-    );
+    let port = origin.address.port();
+    let yaml = public_before(&format!("urls: [\"https://{url_host}:{port}\"], protocol: {protocol}"));
     let trusted = trusted.map(|certificate| certificate.cert_pem.clone());
     let gateway = start_with(&yaml, &Issuer::new(), |config| config.trusted_cas = trusted).await;
     let mut client = Client::connect(gateway.address).await;

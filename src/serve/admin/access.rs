@@ -1,8 +1,8 @@
-//! Who may ask what of the operators' listener (THREATS I38).
+//! Who may ask what of the operators' listener.
 //!
 //! A browser can be made to send requests to an address that only its user reaches. Two things tell them apart from an
-//! operator's: the page's origin, and the name that the attacker's server is called by. Both are checked before anything
-//! is answered.
+//! operator's: the page's origin, and the name that the attacker's server is called by. Both are checked before
+//! anything is answered.
 
 use std::net::IpAddr;
 

@@ -1,6 +1,6 @@
 //! The configuration in force, in the words of `gateway.yaml`, with every default filled in and without its secrets.
 //!
-//! Every member is written out here by name. A secret is never even asked for its bytes: `(set)` is all there is to see.
+//! Every member is written out here by name. A secret is never even asked for its bytes: `(set)` is all that is shown.
 
 mod resource;
 

@@ -1,7 +1,7 @@
 //! The operators' own listener: health, metrics, the configuration in force, and a page to look at.
 //!
-//! It is apart from the listeners that clients reach, and no route leads to it. [`access`] says who may ask what,
-//! [`describe`] shows the configuration without its secrets, [`page`] is for people.
+//! It is apart from the listeners that clients reach, and no route leads to it. `access` says who may ask what,
+//! `describe` shows the configuration without its secrets, `page` is for people.
 
 mod access;
 mod describe;

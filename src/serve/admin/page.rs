@@ -7,9 +7,9 @@ use crate::clock::Timestamp;
 use crate::config::{Forward, Resource};
 use crate::snapshot::Snapshot;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#222}\
-    table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;border-bottom:1px solid #ddd;\
-    vertical-align:top}th{font-weight:600}code{font-size:.9em}.bad{color:#b00020}\
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
+    color:#222}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;\
+    border-bottom:1px solid #ddd;vertical-align:top}th{font-weight:600}code{font-size:.9em}.bad{color:#b00020}\
     @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.bad{color:#ff8a80}}";
 
 /// The status page.
