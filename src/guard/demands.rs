@@ -88,8 +88,8 @@ impl<'a> GrantedScopes<'a> {
         }
     }
 
-    /// Those that the resource declares, joined by spaces.
-    pub(super) fn names_declared_by(&self, resource: &GuardedResource) -> String {
+    /// Those that the resource declares, each once.
+    pub(super) fn declared_by(&self, resource: &GuardedResource) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         self.any(|scope| {
             let declared = resource.scopes.iter().any(|pattern| pattern.covers(scope));
@@ -98,7 +98,7 @@ impl<'a> GrantedScopes<'a> {
             }
             false
         });
-        names.join(" ")
+        names
     }
 
     /// Whether every scope is there that the resource and these rules demand.
@@ -132,10 +132,11 @@ pub(super) fn check_token(
     let Some(allowed) = &resource.allowed_clients else {
         return Ok(());
     };
+    let client = entry.client(token);
     let is_client = |allowed: &AllowedClient| match allowed {
         // Our own issuer's clients; every issuer of a token here is a foreign one.
         AllowedClient::Own(_) => false,
-        AllowedClient::Foreign(issuer, id) => *issuer == token.issuer() && token.client() == Some(id.as_str()),
+        AllowedClient::Foreign(issuer, id) => *issuer == token.issuer() && client.as_deref() == Some(id),
     };
     match allowed.iter().any(is_client) {
         true => Ok(()),

@@ -1,5 +1,6 @@
 //! Everything that deciding needs, compiled from one configuration and never changed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -7,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 use super::cors::CorsHeaders;
 use super::demands::GrantedScopes;
 use super::owned::{OwnedHeaders, SpoofableHeaders};
-use super::resource::GuardedResource;
+use super::resource::{GuardedResource, IssuerEntry};
 use crate::config::{Config, Network, ResourceId, SubjectForm};
 use crate::oauth::{ClientRef, ResourceIndicator, Subject};
 use crate::route::{HostPattern, HostTable};
@@ -100,30 +101,35 @@ impl Gate {
         self.trusted.keyrings()
     }
 
-    /// The subject of a genuine token, with its issuer.
-    pub fn subject<'a>(&'a self, token: &'a GenuineToken) -> Option<Subject<'a>> {
+    /// The subject of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.
+    pub fn subject(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<String> {
         let trusted = self.trusted.keyring(token.issuer()).issuer();
         let issuer = match trusted.subjects {
             SubjectForm::Qualified => Some(&trusted.name),
             SubjectForm::Plain => None,
         };
-        token.subject().map(|value| Subject { issuer, value })
+        let value = match self.entry(resource, token) {
+            Some(entry) => entry.subject(token),
+            None => token.subject().map(Cow::Borrowed),
+        };
+        Some(Subject { issuer, value: &value? }.to_string())
     }
 
-    /// The client of a genuine token, with its issuer.
-    pub fn client<'a>(&'a self, token: &'a GenuineToken) -> Option<ClientRef<'a>> {
-        let issuer = &self.trusted.keyring(token.issuer()).issuer().name;
-        token.client().map(|id| ClientRef { issuer: Some(issuer), id })
+    /// The client of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.
+    pub fn client(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<String> {
+        let issuer = Some(&self.trusted.keyring(token.issuer()).issuer().name);
+        let id = match self.entry(resource, token) {
+            Some(entry) => entry.client(token),
+            None => token.client().map(Cow::Borrowed),
+        };
+        Some(ClientRef { issuer, id: &id? }.to_string())
     }
 
     /// The scopes of a genuine token that count at a resource: as the resource calls them, and only those it declares.
     pub fn granted_scopes(&self, resource: ResourceId, token: &GenuineToken) -> Vec<String> {
         let resource = self.resource(resource);
-        let Some(entry) = resource.entry(token.issuer()) else {
-            return Vec::new();
-        };
-        let names = GrantedScopes::of(token, entry).names_declared_by(resource);
-        names.split_whitespace().map(str::to_owned).collect()
+        let entry = resource.entry(token.issuer());
+        entry.map_or_else(Vec::new, |entry| GrantedScopes::of(token, entry).declared_by(resource))
     }
 
     /// The challenge without an error, which stands in for the one that an upstream sent with its own 401 or 403.
@@ -134,6 +140,10 @@ impl Gate {
     /// What a page at this origin may read of the resource's answers.
     pub fn cors(&self, resource: ResourceId, headers: &http::HeaderMap) -> CorsHeaders {
         CorsHeaders::of(self.resource(resource).cors.as_ref(), headers)
+    }
+
+    fn entry(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<&IssuerEntry> {
+        self.resource(resource?).entry(token.issuer())
     }
 
     pub(super) fn resource(&self, resource: ResourceId) -> &GuardedResource {

@@ -18,6 +18,9 @@ mod permit;
 mod resource;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use cors::CorsHeaders;
 pub use decide::{Decision, Step, Witness};
 pub use denial::{Answer, Denial};

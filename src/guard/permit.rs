@@ -4,8 +4,6 @@
 use http::{HeaderName, HeaderValue};
 use serde_json::Value;
 
-use super::demands::GrantedScopes;
-use super::resource::GuardedResource;
 use super::{CorsHeaders, Gate};
 use crate::clock::Timestamp;
 use crate::config::{Forward, IdentitySource, ResourceId};
@@ -83,11 +81,10 @@ impl Permit {
         let Some(token) = self.token() else {
             return Vec::new();
         };
-        let resource = gate.resource(self.resource);
+        let id = self.resource;
+        let resource = gate.resource(id);
         let written = resource.identity_headers.iter();
-        written
-            .filter_map(|header| Some((header.name.clone(), value(&header.source, token, gate, resource)?)))
-            .collect()
+        written.filter_map(|header| Some((header.name.clone(), value(&header.source, token, gate, id)?))).collect()
     }
 }
 
@@ -112,17 +109,12 @@ pub(super) fn keeps_token(forward: Forward) -> bool {
     }
 }
 
-fn value(
-    source: &IdentitySource,
-    token: &GenuineToken,
-    gate: &Gate,
-    resource: &GuardedResource,
-) -> Option<HeaderValue> {
+fn value(source: &IdentitySource, token: &GenuineToken, gate: &Gate, id: ResourceId) -> Option<HeaderValue> {
     let text = match source {
-        IdentitySource::Subject => gate.subject(token)?.to_string(),
-        IdentitySource::Client => gate.client(token)?.to_string(),
+        IdentitySource::Subject => gate.subject(Some(id), token)?,
+        IdentitySource::Client => gate.client(Some(id), token)?,
         IdentitySource::Issuer => token.iss().to_owned(),
-        IdentitySource::Scope => GrantedScopes::of(token, resource.entry(token.issuer())?).names_declared_by(resource),
+        IdentitySource::Scope => gate.granted_scopes(id, token).join(" "),
         IdentitySource::Claim(path) => printed(claim(token.claims(), path)?)?,
     };
     HeaderValue::from_str(&percent_encoded(&text)).ok()

@@ -1,5 +1,6 @@
 //! A resource, compiled for deciding: rules as a tree, demands with their places, answers made in advance.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -11,11 +12,12 @@ use super::demands::ScopeDemand;
 use super::denial::ChallengeFacts;
 use super::metadata;
 use crate::config::{
-    AllowedClient, BroadTokens, ClaimNames, Config, Cors, Demand, Forward, IdentityHeader, IssuerId, Requirement,
-    Resource, Unmatched,
+    AllowedClient, BroadTokens, ClaimNames, ClaimPath, Config, Cors, Demand, Forward, IdentityHeader, IssuerId,
+    Requirement, Resource, Unmatched,
 };
 use crate::oauth::{Scope, ScopePattern};
 use crate::route::{MatchedRules, PathPattern, RuleTree};
+use crate::token::{GenuineToken, text_at};
 
 /// A resource as the guard needs it.
 #[derive(Debug)]
@@ -204,6 +206,27 @@ impl IssuerEntry {
             require: entry.require.clone(),
         }
     }
+
+    /// The subject, where this resource's entry says that the issuer keeps it, or where the issuer keeps it anyway.
+    pub(super) fn subject<'t>(&self, token: &'t GenuineToken) -> Option<Cow<'t, str>> {
+        match &self.claims {
+            None => token.subject().map(Cow::Borrowed),
+            Some(names) => text(token, &names.subject),
+        }
+    }
+
+    /// The client, likewise.
+    pub(super) fn client<'t>(&self, token: &'t GenuineToken) -> Option<Cow<'t, str>> {
+        match &self.claims {
+            None => token.client().map(Cow::Borrowed),
+            Some(names) => text(token, &names.client),
+        }
+    }
+}
+
+/// The text at the first of these places; one of the wrong form is nobody.
+fn text<'t>(token: &'t GenuineToken, places: &[ClaimPath]) -> Option<Cow<'t, str>> {
+    text_at(token.claims(), places).ok().flatten().map(|text| Cow::Owned(text.into_string()))
 }
 
 fn demand(pattern: &ScopePattern, bound_to: Option<usize>) -> ScopeDemand {

@@ -175,8 +175,8 @@ impl Exchange {
         }
         let gate = &self.snapshot.gate;
         let token = self.permit.as_ref().and_then(Permit::token).or(record.genuine.as_deref());
-        let client = token.and_then(|token| gate.client(token)).map(|client| client.to_string());
-        let subject = token.and_then(|token| gate.subject(token)).map(|subject| subject.to_string());
+        let client = token.and_then(|token| gate.client(record.resource, token));
+        let subject = token.and_then(|token| gate.subject(record.resource, token));
         RequestLine {
             request_id: &self.request_id,
             trace_id: record.trace_id.as_deref(),

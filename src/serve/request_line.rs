@@ -40,6 +40,8 @@ impl RequestLine {
                     self.begun = true;
                     self.blanks = self.blanks.saturating_add(1);
                 }
+                // No client sends a fragment; `http::Uri` would drop it in silence.
+                b'#' => self.state = LineState::Odd,
                 0x21..=0x7e => self.begun = true,
                 _ => self.state = LineState::Odd,
             }
@@ -66,6 +68,7 @@ mod tests {
             "GET /a b HTTP/1.1\r\n",
             "GET  / HTTP/1.1\r\n",
             "GET /\tHTTP/1.1\r\n",
+            "GET /a#b HTTP/1.1\r\n",
             "GET /a\0 HTTP/1.1\r\n",
             "GET /\u{e9} HTTP/1.1\r\n",
             "GET /\r HTTP/1.1\r\n",

@@ -56,8 +56,8 @@ impl TokenFacts {
         Self {
             proven: true,
             issuer: Some(printable(&format!("{issuer}  {}", token.iss()))),
-            subject: gate.subject(token).map(|subject| printable(&subject.to_string())),
-            client: gate.client(token).map(|client| printable(&client.to_string())),
+            subject: gate.subject(resource, token).map(|subject| printable(&subject)),
+            client: gate.client(resource, token).map(|client| printable(&client)),
             audiences: shown(token.audiences().iter().map(|name| &**name)),
             scopes: shown(scopes.iter().map(String::as_str)),
             expires: Some(token.expires().0),
