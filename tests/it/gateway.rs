@@ -82,8 +82,8 @@ impl Gateway {
         let (address, admin) = timeout(PATIENCE, async {
             loop {
                 let lines = output.lock().expect("no reader panics").clone();
-                if let (Some(address), admin) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
-                    return (address, admin.unwrap_or(address));
+                if let (Some(address), Some(admin)) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
+                    return (address, admin);
                 }
                 assert!(tells.changed().await.is_ok(), "the program ended:\n{lines}");
             }
@@ -154,9 +154,6 @@ impl Gateway {
     }
 
     async fn ready(&self) {
-        if self.admin == self.address {
-            return;
-        }
         let ready = async {
             while Ask::new(self.admin, "GET", "localhost", "/readyz").send().await.status != 200 {
                 sleep(Duration::from_millis(20)).await;
