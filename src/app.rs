@@ -46,6 +46,14 @@ pub enum StartError {
     /// The certificates that upstreams are checked with cannot be used.
     #[error(transparent)]
     Roots(#[from] RootsError),
+    /// An issuer's key files hold no key that could verify anything.
+    #[error("issuer `{issuer}` can never be verified: {why}")]
+    NoKeys {
+        /// The issuer's name.
+        issuer: String,
+        /// What is wrong with the files.
+        why: String,
+    },
     /// The system has no randomness to give.
     #[error("the system has no randomness to give")]
     Randomness,
@@ -80,6 +88,11 @@ impl Running {
         let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
         let issuers = config.trusted_issuers.iter();
         let keyrings: Vec<_> = issuers.map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
+        for keyring in &keyrings {
+            if let Some(why) = keyring.is_hopeless() {
+                return Err(StartError::NoKeys { issuer: keyring.issuer().name.to_string(), why });
+            }
+        }
         let upstreams = UpstreamPool::of(&config, &[])?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
         let limits = config.limits.clone();

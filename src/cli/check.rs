@@ -3,6 +3,7 @@
 //! A good file is told back: who is served, which demands stand in front of it, what each token opens, and where the
 //! operator gave up "a token opens exactly one API". Nothing is fetched and nothing is bound.
 
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +12,8 @@ use serde::Serialize;
 use super::output::{Format, count, print, print_json, tell};
 use crate::config::fault::Fault;
 use crate::config::{self, Config, Environment, Loaded};
-use crate::token::SharedAudience;
+use crate::fetch::Fetcher;
+use crate::token::{Keyring, SharedAudience};
 use exceptions::{Exception, exceptions};
 use isolation::Isolation;
 use routes::Routes;
@@ -75,11 +77,11 @@ impl Check {
                 return ExitCode::from(2);
             }
         };
-        let meaning = match Meaning::of(&config) {
+        let meaning = keys_at_hand(&config).and_then(|()| Ok(Meaning::of(&config)?));
+        let meaning = match meaning {
             Ok(meaning) => meaning,
-            // The loader refuses such a file with its place; this is the last line behind it.
-            Err(shared) => {
-                tell(&format!("error: {}: {shared}\n", self.config.display()));
+            Err(error) => {
+                tell(&format!("error: {}: {error}\n", self.config.display()));
                 return ExitCode::from(2);
             }
         };
@@ -92,6 +94,17 @@ impl Check {
         }
         ExitCode::SUCCESS
     }
+}
+
+/// Whether every issuer whose keys lie in files alone has one that can be used.
+fn keys_at_hand(config: &Config) -> Result<(), Box<dyn Error>> {
+    let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
+    for issuer in &config.trusted_issuers {
+        if let Some(why) = Keyring::new(issuer.clone(), fetcher.clone()).is_hopeless() {
+            return Err(format!("issuer `{}` can never be verified: {why}", issuer.name).into());
+        }
+    }
+    Ok(())
 }
 
 impl Meaning {

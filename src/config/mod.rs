@@ -44,6 +44,7 @@ mod yaml;
 
 pub use claims::InvalidClaimPath;
 pub use fault::{Fault, Faults};
+pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
 

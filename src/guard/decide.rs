@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{Forward, IssuerId, ResourceId};
 use crate::oauth::{Reason, ResourceIndicator};
 use crate::route::{Lookup, MatchedRules, Readings};
-use crate::token::{Audience, GenuineToken, Presented, Refused, TokenCache, VerifiedToken, verify};
+use crate::token::{Audience, GenuineToken, Presented, Refused, TokenCache, VerifiedToken, Voucher, verify};
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -88,7 +88,10 @@ impl Gate {
                 }
             }
             Ok(Found::Document(id)) => match &self.resource(id).metadata {
-                Some((_, document)) => Decision::Answer(Document::new(metadata::answer(request, document))),
+                Some((_, document)) => match metadata::answer(request, document) {
+                    Ok(answer) => Decision::Answer(Document::new(answer)),
+                    Err(denial) => Decision::Deny(denial),
+                },
                 None => Decision::Deny(Denial::new(Reason::RouteNotFound, None)),
             },
             Err(denial) => Decision::Deny(denial),
@@ -219,8 +222,8 @@ impl Asked<'_, '_> {
         let audience =
             Audience { resource: self.id, broad_tokens: self.resource.broad_tokens, table: &self.gate.audiences };
         let presented = Presented { compact, now, keys_awaited: self.request.keys_awaited };
-        let admits = |issuer| self.resource.entry(issuer).is_some();
-        let verified = match verify(&audience, &presented, &self.gate.trusted, tokens, admits) {
+        let voucher = |issuer| self.resource.entry(issuer).map(|entry| Voucher { claims: entry.claims.as_ref() });
+        let verified = match verify(&audience, &presented, &self.gate.trusted, tokens, voucher) {
             Ok(verified) => verified,
             Err(Refused::AwaitKeys(issuer)) => return Err(Decision::AwaitKeys(issuer)),
             Err(Refused::Rejected { rejection, genuine, presented_for }) => {

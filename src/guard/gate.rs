@@ -7,9 +7,9 @@ use http::{HeaderName, HeaderValue};
 
 use super::cors::CorsHeaders;
 use super::demands::GrantedScopes;
-use super::owned::{OwnedHeaders, SpoofableHeaders};
+use super::owned::OwnedHeaders;
 use super::resource::{GuardedResource, IssuerEntry};
-use crate::config::{Config, Network, ResourceId, SubjectForm};
+use crate::config::{Config, Network, Resource, ResourceId, SubjectForm};
 use crate::oauth::{ClientRef, ResourceIndicator, Subject};
 use crate::route::{HostPattern, HostTable};
 use crate::token::{AudienceTable, GenuineToken, Keyring, SharedAudience, TrustedKeys};
@@ -54,30 +54,18 @@ impl Gate {
     /// [`InvalidGate`] if two resources could not be told apart.
     pub fn new(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Self, InvalidGate> {
         let mut routes = HostTable::default();
-        let mut documents = HostTable::default();
-        for (at, resource) in config.resources.iter().enumerate() {
-            let second = ResourceId(at);
+        for (second, resource) in by_id(config) {
             for host in &resource.matches.hosts {
                 routes
                     .insert(host, HTTPS_PORT, &resource.matches.path, second)
                     .map_err(|clash| InvalidGate::SameRequests { first: clash.0, second })?;
-            }
-            let host = resource.key.host().map(str::to_owned);
-            let key_host = host.map(|host| HostPattern { host, port: resource.key.port() });
-            let document_hosts = key_host.iter().chain(&resource.matches.hosts);
-            if let Some(path) = resource.key.path().filter(|_| !resource.public) {
-                let path = [ResourceIndicator::METADATA_PREFIX, path].concat();
-                for host in document_hosts {
-                    // The key's host is usually one of the matched ones; a second insertion changes nothing.
-                    let _ = documents.insert(host, HTTPS_PORT, &path, second);
-                }
             }
         }
         let identity = config.resources.iter().flat_map(|resource| &resource.identity_headers);
         let max_lifetime = config.limits.token_lifetime.as_secs();
         Ok(Self {
             routes,
-            documents,
+            documents: documents(config),
             audiences: AudienceTable::new(config)?,
             trusted: TrustedKeys::new(keyrings, config.limits.token_bytes, max_lifetime),
             trusted_proxies: config.trusted_proxies.clone(),
@@ -88,7 +76,7 @@ impl Gate {
 
     /// Whether a header field of this name is removed from every forwarded request and its trailers.
     pub fn strips(&self, name: &HeaderName) -> bool {
-        SpoofableHeaders::contains(name.as_str()) || self.owned.owns(name.as_str())
+        self.owned.owns(name.as_str())
     }
 
     /// Whether the peer's `X-Forwarded-*` fields count.
@@ -149,4 +137,32 @@ impl Gate {
     pub(super) fn resource(&self, resource: ResourceId) -> &GuardedResource {
         &self.resources[resource.0]
     }
+}
+
+/// Where each metadata document lies: at the authority of its resource's key, where the challenge says that it is, and
+/// at every other authority that the resource answers to, as far as no key is at home there.
+fn documents(config: &Config) -> HostTable<ResourceId> {
+    let mut documents = HostTable::default();
+    let described = || by_id(config).filter(|(_, resource)| !resource.public);
+    let mut insert = |host: &HostPattern, key: &ResourceIndicator, id| {
+        if let Some(path) = key.metadata_path() {
+            // Taken already: by the same resource, or by one whose key is at home here, which comes first.
+            let _ = documents.insert(host, HTTPS_PORT, &path, id);
+        }
+    };
+    for (id, resource) in described() {
+        if let Some(host) = resource.key.host() {
+            insert(&HostPattern { host: host.to_owned(), port: resource.key.port() }, &resource.key, id);
+        }
+    }
+    for (id, resource) in described() {
+        for host in &resource.matches.hosts {
+            insert(host, &resource.key, id);
+        }
+    }
+    documents
+}
+
+fn by_id(config: &Config) -> impl Iterator<Item = (ResourceId, &Resource)> {
+    config.resources.iter().enumerate().map(|(at, resource)| (ResourceId(at), resource))
 }

@@ -1,12 +1,13 @@
 //! The metadata document of a protected resource (RFC 9728 §2, §3): made from the configuration, never from a request.
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use super::{Answer, RequestView, cors};
+use super::{Answer, CorsHeaders, Denial, RequestView, cors};
 use crate::config::{Config, Resource};
+use crate::oauth::Reason;
 
 /// An answer that the gate gives itself: a metadata document, or the answer to a preflight.
 #[derive(Clone, Debug)]
@@ -53,17 +54,23 @@ pub(super) fn document(config: &Config, resource: &Resource) -> Bytes {
 }
 
 /// The answer to a request for a document: it asks for no token, and any page may read it.
-pub(super) fn answer(request: &RequestView<'_>, document: &Bytes) -> Answer {
+///
+/// # Errors
+///
+/// [`Reason::MethodNotAllowed`] for anything but `GET`, `HEAD` and a preflight.
+pub(super) fn answer(request: &RequestView<'_>, document: &Bytes) -> Result<Answer, Denial> {
     if cors::is_preflight(request) {
-        return cors::answer_preflight(&cors::CorsHeaders::anyone(), request.headers);
+        return Ok(cors::answer_preflight(&CorsHeaders::anyone(), request.headers));
+    }
+    if request.method != Method::GET && request.method != Method::HEAD {
+        let allow = Some(HeaderValue::from_static("GET, HEAD"));
+        let detail = "a metadata document is read, and nothing else";
+        let denial = Denial { allow, detail, ..Denial::new(Reason::MethodNotAllowed, None) };
+        return Err(denial.with_cors(CorsHeaders::anyone()));
     }
     let mut headers = HeaderMap::new();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    if request.method != Method::GET && request.method != Method::HEAD {
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Answer { status: StatusCode::METHOD_NOT_ALLOWED, headers, body: Bytes::new() };
-    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    Answer { status: StatusCode::OK, headers, body: document.clone() }
+    Ok(Answer { status: StatusCode::OK, headers, body: document.clone() })
 }

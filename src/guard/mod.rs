@@ -26,6 +26,6 @@ pub use decide::{Decision, Step, Witness};
 pub use denial::{Answer, Denial};
 pub use gate::{Gate, InvalidGate};
 pub use metadata::Document;
-pub use owned::{OwnedHeaders, SpoofableHeaders};
+pub use owned::OwnedHeaders;
 pub use permit::{Ground, Permit, UpstreamTarget};
 pub use view::{ConnectionFacts, RequestView};

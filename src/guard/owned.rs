@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use http::HeaderName;
-use smallvec::SmallVec;
+
+use crate::config::{FoldedName, fold_field_name};
 
 /// Names that tell an upstream who calls, by where, or for what, whoever wrote them: never the client's to say.
 const SPOOFABLE: [&str; 11] = [
@@ -26,39 +27,28 @@ const SPOOFABLE: [&str; 11] = [
 /// Beginnings of such names.
 const SPOOFABLE_PREFIXES: [&str; 3] = ["x-forwarded-", "x-original-", "x-http-method"];
 
-type Folded = SmallVec<[u8; 48]>;
-
 /// The identity header names of every map in the configuration, folded.
 #[derive(Clone, Debug, Default)]
-pub struct OwnedHeaders(HashSet<Folded>);
-
-/// The fields that are removed whatever the configuration says.
-#[derive(Clone, Copy, Debug)]
-pub struct SpoofableHeaders;
+pub struct OwnedHeaders(HashSet<FoldedName>);
 
 impl OwnedHeaders {
     /// Owns these names, in every spelling.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n HeaderName>) -> Self {
-        Self(names.into_iter().map(|name| fold(name.as_str())).collect())
+        Self(names.into_iter().map(|name| fold_field_name(name.as_str())).collect())
     }
 
-    /// Whether a field of this name may come from the gateway only.
+    /// Whether a field of this name may come from the gateway only: one that it writes itself, or one that nobody may
+    /// say at all.
     pub fn owns(&self, name: &str) -> bool {
-        self.0.contains(&fold(name))
+        let folded = fold_field_name(name);
+        is_spoofable(&folded) || self.0.contains(&folded)
     }
 }
 
-impl SpoofableHeaders {
-    /// Whether a field of this name is removed from every forwarded request.
-    pub fn contains(name: &str) -> bool {
-        let folded = fold(name);
-        SPOOFABLE.iter().any(|known| *folded == *known.as_bytes())
-            || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix.as_bytes()))
-    }
-}
-
-fn fold(name: &str) -> Folded {
-    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }).collect()
+/// Whether a field of this name is removed from every forwarded request, whatever the configuration says.
+fn is_spoofable(folded: &[u8]) -> bool {
+    SPOOFABLE.iter().any(|known| folded == known.as_bytes())
+        || SPOOFABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix.as_bytes()))
 }
 
 #[cfg(test)]
@@ -92,10 +82,10 @@ mod tests {
             "REMOTE_USER",
             "X-Real-IP",
         ] {
-            assert!(SpoofableHeaders::contains(name), "{name}");
+            assert!(OwnedHeaders::default().owns(name), "{name}");
         }
         for name in ["x-forwarded", "accept", "x-request-id", "traceparent"] {
-            assert!(!SpoofableHeaders::contains(name), "{name}");
+            assert!(!OwnedHeaders::default().owns(name), "{name}");
         }
     }
 }

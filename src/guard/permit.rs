@@ -111,24 +111,26 @@ pub(super) fn keeps_token(forward: Forward) -> bool {
 
 fn value(source: &IdentitySource, token: &GenuineToken, gate: &Gate, id: ResourceId) -> Option<HeaderValue> {
     let text = match source {
-        IdentitySource::Subject => gate.subject(Some(id), token)?,
-        IdentitySource::Client => gate.client(Some(id), token)?,
-        IdentitySource::Issuer => token.iss().to_owned(),
+        IdentitySource::Subject => percent_encoded(&gate.subject(Some(id), token)?),
+        IdentitySource::Client => percent_encoded(&gate.client(Some(id), token)?),
+        IdentitySource::Issuer => percent_encoded(token.iss()),
         IdentitySource::Scope => gate.granted_scopes(id, token).join(" "),
         IdentitySource::Claim(path) => printed(claim(token.claims(), path)?)?,
     };
-    HeaderValue::from_str(&percent_encoded(&text)).ok()
+    HeaderValue::from_str(&text).ok().filter(|value| !value.is_empty())
 }
 
-/// A claim as a header shows it: text, numbers and booleans as they are, lists of them joined by commas.
+/// A claim as a header shows it: text, numbers and booleans, and lists of them joined by commas, which are encoded
+/// inside the members, so that no member can pass for two.
 fn printed(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(percent_encoded(text)),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Array(members) => {
-            let members: Option<Vec<_>> =
-                members.iter().map(|member| printed(member).filter(|_| !member.is_array())).collect();
+            let member =
+                |member: &Value| printed(member).filter(|_| !member.is_array()).map(|text| text.replace(',', "%2C"));
+            let members: Option<Vec<_>> = members.iter().map(member).collect();
             Some(members?.join(","))
         }
         Value::Null | Value::Object(_) => None,
@@ -174,6 +176,7 @@ mod tests {
     #[test]
     fn claims_become_one_line() {
         assert_eq!(printed(&json!(["a", 7, true])).as_deref(), Some("a,7,true"));
+        assert_eq!(printed(&json!(["a,admin"])).as_deref(), Some("a%2Cadmin"));
         assert_eq!(printed(&json!({"a": 1})), None);
         assert_eq!(printed(&json!([["a"]])), None);
         assert_eq!(percent_encoded("J\u{f6}rg\r\nX: y%"), "J%C3%B6rg%0D%0AX: y%25");

@@ -86,11 +86,8 @@ impl GuardedResource {
         let path = |rule: &crate::config::Rule| rule.path.clone().unwrap_or_else(|| everywhere.clone());
         let patterns: Vec<(PathPattern, bool)> =
             resource.rules.iter().map(|rule| (path(rule), matches!(rule.demand, Demand::Public { .. }))).collect();
-        let key_path = resource.key.path().filter(|_| !resource.public);
-        let metadata = key_path.map(|path| {
-            let location = [crate::oauth::ResourceIndicator::METADATA_PREFIX, path].concat();
-            (location, metadata::document(config, resource))
-        });
+        let location = resource.key.metadata_path().filter(|_| !resource.public);
+        let metadata = location.map(|location| (location, metadata::document(config, resource)));
         let prefix = resource.matches.path.trim_end_matches('/');
         let base_path = resource.upstream.urls.first().map_or("", |url| url.path()).trim_end_matches('/');
         Self {
@@ -108,7 +105,8 @@ impl GuardedResource {
             allowed_clients: resource.allowed_clients.clone(),
             challenge: Arc::new(ChallengeFacts {
                 resource: resource.key.to_string(),
-                metadata_url: resource.key.metadata_url(),
+                // A public resource has no document to point to.
+                metadata_url: resource.key.metadata_url().filter(|_| !resource.public),
             }),
             metadata,
             tree: RuleTree::new(patterns.iter().map(|(pattern, case_counts)| (pattern, *case_counts))),

@@ -54,6 +54,8 @@ impl Bench {
         ] {
             claims.as_object_mut().unwrap().entry(name).or_insert(value);
         }
+        // A test takes a claim away by saying null.
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let encode = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(json!({"alg": "ES256", "kid": "k1"})), encode(claims));
         let token = format!("Bearer {signed}.{}", self.signer.sign(signed.as_bytes()));
@@ -95,7 +97,8 @@ fn a_resource_may_say_where_its_issuer_keeps_subject_and_client() {
          allowed_clients: [\"corp|deep\"]\n    issuers:\n      \
          corp: { claims: { subject: oid, client: /app/id, scope: /app/roles } }\n",
     );
-    let claims = json!({"oid": "4711", "app": {"id": "deep", "roles": ["read", "admin"]}});
+    let claims =
+        json!({"sub": null, "client_id": null, "oid": "4711", "app": {"id": "deep", "roles": ["read", "admin"]}});
     let expected = [("x-user", "corp|4711"), ("x-client", "corp|deep"), ("x-scope", "read")];
     assert_eq!(bench.identity(claims), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
     let other = json!({"oid": "4711", "app": {"id": "other"}});
@@ -104,7 +107,7 @@ fn a_resource_may_say_where_its_issuer_keeps_subject_and_client() {
 
 #[test]
 fn a_missing_claim_gives_no_header() {
-    let bench = Bench::with("    identity_headers: { X-User: sub, X-Mail: email, X-Issuer: iss }\n");
+    let bench = Bench::with("    identity_headers: { X-User: sub, X-Mail: email, X-Issuer: iss, X-Scope: scope }\n");
     let expected = [("x-user", "corp|jane"), ("x-issuer", "https://corp.example")];
     assert_eq!(bench.identity(json!({})), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
 }
@@ -116,7 +119,7 @@ fn required_claims_need_one_of_their_values() {
     assert_eq!(ask(json!({"owner": "65", "a": {"b": true}})), None);
     assert_eq!(ask(json!({"owner": 66, "a": {"b": ["x", true]}})), None);
     for claims in
-        [json!({"owner": "65"}), json!({"owner": "64", "a": {"b": true}}), json!({"owner": null, "a": {"b": true}})]
+        [json!({"owner": "65"}), json!({"owner": "64", "a": {"b": true}}), json!({"owner": {}, "a": {"b": true}})]
     {
         assert_eq!(ask(claims.clone()), Some(Reason::ClaimNotAllowed), "{claims}");
     }
@@ -153,4 +156,13 @@ fn the_upstreams_own_path_stands_before_what_was_matched() {
         panic!("the request is good");
     };
     assert_eq!(permit.target(), &UpstreamTarget::Rewritten("/base/v1/a%20b?c=%2F".into()));
+}
+
+#[test]
+fn a_method_in_lower_case_is_not_passed_on() {
+    let bench = Bench::with("    scopes: [write]\n    rules: [{ methods: [POST], scopes: [write] }]\n");
+    for method in ["post", "Post", "get", "trace", "connect"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        assert_eq!(reason(bench.ask(method.clone(), "/", json!({}))), Some(Reason::MethodNotAllowed), "{method}");
+    }
 }

@@ -158,7 +158,12 @@ impl ResourceIndicator {
     /// Where the metadata document of this resource lies: the well-known path is put between host and path, and only a
     /// slash that follows the host directly is dropped (RFC 9728 §3). Nothing for an identifier that is no location.
     pub fn metadata_url(&self) -> Option<String> {
-        Some(format!("{}{}{}", self.origin()?, Self::METADATA_PREFIX, self.path()?))
+        Some([self.origin()?, &self.metadata_path()?].concat())
+    }
+
+    /// The path of [`ResourceIndicator::metadata_url`].
+    pub fn metadata_path(&self) -> Option<String> {
+        Some([Self::METADATA_PREFIX, self.path()?].concat())
     }
 
     /// The path under which metadata documents lie (RFC 9728 §3).

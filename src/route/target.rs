@@ -3,6 +3,8 @@
 //! Nothing is normalised: what could be read in two ways is refused, so that what is matched here is what any upstream
 //! will read there. Deliberately absent: decoding, dot-segment removal, slash merging.
 
+use std::fmt;
+
 /// A request target in origin form, checked; the path is what is matched and what is forwarded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Target<'a> {
@@ -13,40 +15,29 @@ pub struct Target<'a> {
 }
 
 /// Why a target is refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum TargetFault {
     /// Absolute form, authority form, `*`, or nothing that begins with `/`.
-    #[error("the target is not in origin form: it does not begin with `/`")]
     NotOriginForm,
     /// A space, a control character, or a byte beyond ASCII.
-    #[error("the target holds a space, a control character or a byte beyond ASCII")]
     Character,
     /// A `#`, which no client sends.
-    #[error("the target holds `#`")]
     Fragment,
     /// A `\`, which some upstreams read as `/`.
-    #[error("the path holds `\\`, plain or escaped")]
     Backslash,
     /// `%2f`, which some upstreams read as `/`.
-    #[error("the path holds an escaped `/`")]
     EscapedSlash,
     /// An escaped control character.
-    #[error("the path holds an escaped control character")]
     EscapedControl,
     /// An escape of a letter, a digit or `-._~`, which needs none (RFC 3986 §2.3).
-    #[error("the path escapes a character that needs no escape")]
     EscapedUnreserved,
     /// `%25` and two hex digits: an escape that becomes another one when it is decoded.
-    #[error("the path holds an escape of an escape")]
     DoubleEscape,
     /// `%` without two hex digits.
-    #[error("the path holds `%` without two hex digits")]
     BadEscape,
     /// `.` or `..`, also with a parameter behind it.
-    #[error("the path holds a dot segment")]
     DotSegment,
     /// `//`, or a segment that is nothing but a parameter.
-    #[error("the path holds an empty segment")]
     EmptySegment,
 }
 
@@ -100,6 +91,33 @@ impl<'a> Target<'a> {
         self.has_parameters
     }
 }
+
+impl TargetFault {
+    /// What is wrong, for the operator.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotOriginForm => "the target is not in origin form: it does not begin with `/`",
+            Self::Character => "the target holds a space, a control character or a byte beyond ASCII",
+            Self::Fragment => "the target holds `#`",
+            Self::Backslash => "the path holds a backslash, plain or escaped",
+            Self::EscapedSlash => "the path holds an escaped `/`",
+            Self::EscapedControl => "the path holds an escaped control character",
+            Self::EscapedUnreserved => "the path escapes a character that needs no escape",
+            Self::DoubleEscape => "the path holds an escape of an escape",
+            Self::BadEscape => "the path holds `%` without two hex digits",
+            Self::DotSegment => "the path holds a dot segment",
+            Self::EmptySegment => "the path holds an empty segment",
+        }
+    }
+}
+
+impl fmt::Display for TargetFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl std::error::Error for TargetFault {}
 
 /// Refuses a path that could be read in two ways; `;` is let through.
 pub(super) fn check_path(path: &str) -> Result<(), TargetFault> {

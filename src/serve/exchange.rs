@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::connection::Connection;
 use crate::config::ResourceId;
 use crate::guard::{Denial, Permit};
+use crate::oauth::Reason;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::telemetry::log::RequestLine;
@@ -167,8 +168,10 @@ impl Exchange {
             duration,
             decision: record.decision_time,
         });
-        if let (Some(presented_for), Some(resource)) = (record.presented_for.and_then(key), resource) {
-            self.metrics.wrong_audience(Some(presented_for.clone()), resource.clone());
+        let wrong = Outcome::Denied(Reason::AudienceMismatch) == record.outcome
+            || Outcome::Denied(Reason::AudienceTooBroad) == record.outcome;
+        if let Some(resource) = resource.filter(|_| wrong) {
+            self.metrics.wrong_audience(record.presented_for.and_then(key).cloned(), resource.clone());
         }
         if !RequestLine::is_wanted() {
             return;

@@ -45,6 +45,9 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
         }
         _ => {}
     }
+    if permit.cors().governs() && header.headers.contains_key(WWW_AUTHENTICATE) {
+        header.append_header(ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate")?;
+    }
     if session.req_header().version == Version::HTTP_10 {
         // Chunks are unknown there (RFC 9112 §6.1): the body ends with the connection.
         header.remove_header(&TRANSFER_ENCODING);

@@ -9,7 +9,7 @@ use super::claims::{Words, text_at, words_at};
 use super::keys::KeySetId;
 use super::{Header, Rejection};
 use crate::clock::Timestamp;
-use crate::config::{IssuerId, TokenProfile, TrustedIssuer};
+use crate::config::{ClaimNames, IssuerId, TokenProfile, TrustedIssuer};
 use crate::oauth::Reason;
 
 /// A token whose signature was proven with a key of its issuer, and which is an access token by its form.
@@ -72,11 +72,8 @@ impl GenuineToken {
         let scopes =
             words_at(&claims, &trusted.claims.scope).map_err(|_| invalid("the scope claim has no usable form"))?;
         let client = text_at(&claims, &trusted.claims.client).map_err(|_| invalid("the client claim is no text"))?;
-        check_kind(header, &claims, trusted, scopes.is_some() || client.is_some())?;
+        check_kind(header, &claims, trusted)?;
         let subject = text_at(&claims, &trusted.claims.subject).map_err(|_| invalid("the subject claim is no text"))?;
-        if subject.is_none() && client.is_none() {
-            return Err(reject(Reason::ClaimMissing, "the token names neither a subject nor a client"));
-        }
         let iss = match claims.get("iss") {
             Some(Value::String(iss)) => iss.as_str().into(),
             Some(_) => return Err(invalid("`iss` is no string")),
@@ -101,6 +98,32 @@ impl GenuineToken {
             claims,
             weight,
         })
+    }
+
+    /// Whether it says what an access token must say: a scope or a client, and whom it is about. A resource may have its
+    /// own words on where its issuer keeps these.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] with [`Reason::TokenType`], [`Reason::ClaimMissing`] or [`Reason::ClaimInvalid`].
+    pub(super) fn check_parties(&self, elsewhere: Option<&ClaimNames>) -> Result<(), Rejection> {
+        let (scope, client, subject) = match elsewhere {
+            None => (self.scopes.is_some(), self.client.is_some(), self.subject.is_some()),
+            Some(names) => {
+                let text = |paths| text_at(&self.claims, paths).map_err(|_| invalid("subject or client is no text"));
+                let scopes = words_at(&self.claims, &names.scope);
+                let scopes = scopes.map_err(|_| invalid("the scope claim has no usable form"))?;
+                (scopes.is_some(), text(&names.client)?.is_some(), text(&names.subject)?.is_some())
+            }
+        };
+        if !scope && !client {
+            let detail = "the token has neither a scope nor a client, so it is no access token";
+            return Err(reject(Reason::TokenType, detail));
+        }
+        match subject || client {
+            true => Ok(()),
+            false => Err(reject(Reason::ClaimMissing, "the token names neither a subject nor a client")),
+        }
     }
 
     /// Who signed it.
@@ -145,12 +168,7 @@ impl GenuineToken {
 }
 
 /// Whether the token is an access token (RFC 9068 §2.1, RFC 8725 §3.11).
-fn check_kind(
-    header: &Header,
-    claims: &Map<String, Value>,
-    trusted: &TrustedIssuer,
-    has_rights: bool,
-) -> Result<(), Rejection> {
+fn check_kind(header: &Header, claims: &Map<String, Value>, trusted: &TrustedIssuer) -> Result<(), Rejection> {
     let wrong = |detail| Err(reject(Reason::TokenType, detail));
     let is_typed = header.media_type.as_deref() == Some("at+jwt");
     match trusted.token_type {
@@ -179,10 +197,7 @@ fn check_kind(
         Some(Value::String(_)) => return wrong("the claim `typ` names another kind of token"),
         Some(_) => return Err(invalid("the claim `typ` is no string")),
     }
-    match has_rights {
-        true => Ok(()),
-        false => wrong("the token has neither a scope nor a client, so it is no access token"),
-    }
+    Ok(())
 }
 
 /// Every claim that RFC 9068 §2.2 requires; `aud` is judged with the audience.
@@ -230,18 +245,24 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Re
     }
 }
 
-/// About how much memory the members take, map nodes included; it errs on the large side.
+/// About how much memory the claims take, with what is copied out of them; it errs on the large side.
 fn weight(claims: &Map<String, Value>) -> usize {
-    fn of(value: &Value) -> usize {
-        size_of::<Value>()
-            + match value {
-                Value::String(text) => text.len(),
-                Value::Array(members) => members.iter().map(of).sum(),
-                Value::Object(members) => members.iter().map(|(name, value)| name.len() + 48 + of(value)).sum(),
-                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-            }
+    /// A node of the map, which has room for eleven members and is at least about half full.
+    const NODE: usize = 640;
+    fn of_object(members: &Map<String, Value>) -> usize {
+        let nodes = members.len().div_ceil(5).max(1) * NODE;
+        nodes + members.iter().map(|(name, value)| name.len() + of(value)).sum::<usize>()
     }
-    size_of::<GenuineToken>() + claims.iter().map(|(name, value)| name.len() + 48 + of(value)).sum::<usize>()
+    fn of(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.len(),
+            Value::Array(members) => members.iter().map(|member| size_of::<Value>() + of(member)).sum(),
+            Value::Object(members) => of_object(members),
+            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        }
+    }
+    let copied = ["iss", "aud", "sub", "client_id"].iter().filter_map(|name| claims.get(*name)).map(of).sum::<usize>();
+    size_of::<GenuineToken>() + of_object(claims) + 2 * copied
 }
 
 fn reject(reason: Reason, detail: &'static str) -> Rejection {

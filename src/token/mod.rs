@@ -21,4 +21,4 @@ pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
 pub use rejection::{Refused, Rejection};
-pub use verify::{Presented, TrustedKeys, VerifiedToken, verify};
+pub use verify::{Presented, TrustedKeys, VerifiedToken, Voucher, verify};

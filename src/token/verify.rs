@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::keys::{KeyMiss, KeySet};
 use super::{Audience, Compact, GenuineToken, Keyring, Refused, Rejection, TokenCache};
 use crate::clock::Timestamp;
-use crate::config::{IssuerId, ResourceId};
+use crate::config::{ClaimNames, IssuerId, ResourceId};
 use crate::oauth::Reason;
 
 /// A genuine access token that is good now, for one resource. Only [`verify()`] makes one.
@@ -86,28 +86,37 @@ pub struct Presented<'a> {
     pub keys_awaited: bool,
 }
 
+/// An issuer that may vouch for an audience.
+#[derive(Clone, Copy, Debug)]
+pub struct Voucher<'a> {
+    /// Where its tokens for this audience keep scope, client and subject, if not where they always do.
+    pub claims: Option<&'a ClaimNames>,
+}
+
 /// Verifies a token for an audience.
 ///
-/// `admits` says whether an issuer may vouch for that audience at all.
+/// `voucher` says whether an issuer may vouch for that audience at all.
 ///
 /// # Errors
 ///
 /// [`Refused::Rejected`] with the first reason in the order above, or [`Refused::AwaitKeys`] if reading the issuer's
 /// keys (again) could make the difference.
-pub fn verify(
+pub fn verify<'a>(
     audience: &Audience<'_>,
     presented: &Presented<'_>,
     trusted: &TrustedKeys,
     tokens: &TokenCache,
-    admits: impl Fn(IssuerId) -> bool,
+    voucher: impl Fn(IssuerId) -> Option<Voucher<'a>>,
 ) -> Result<VerifiedToken, Refused> {
-    let genuine = prove(presented, trusted, tokens, &admits)?;
-    if !admits(genuine.issuer) {
+    let genuine = prove(presented, trusted, tokens, |issuer| voucher(issuer).is_some())?;
+    let Some(Voucher { claims }) = voucher(genuine.issuer) else {
         return Err(untrusted().into());
-    }
+    };
     let rejected =
         |rejection, genuine, presented_for| Refused::Rejected { rejection, genuine: Some(genuine), presented_for };
-    if let Err(rejection) = check_time(&genuine, presented.now, trusted.max_lifetime) {
+    let is_sound =
+        genuine.check_parties(claims).and_then(|()| check_time(&genuine, presented.now, trusted.max_lifetime));
+    if let Err(rejection) = is_sound {
         return Err(rejected(rejection, genuine, None));
     }
     match audience.judge(genuine.issuer, &genuine.audiences) {

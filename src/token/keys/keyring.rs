@@ -67,8 +67,8 @@ pub struct KeyringStatus {
 impl Keyring {
     /// A ring for `issuer`. Key sets in files are there at once; the rest comes with the first round.
     ///
-    /// A file that is no key set leaves the ring without its keys, and [`Keyring::status`] says why: the loader of the
-    /// configuration refuses such a file by [`KeySet::parse`], with its place in the configuration.
+    /// A file without a usable key leaves the ring without its keys, and [`Keyring::status`] says why. Whoever starts a
+    /// gateway asks [`Keyring::is_hopeless`] first.
     pub fn new(issuer: TrustedIssuer, fetcher: Fetcher) -> Arc<Self> {
         let (documents, news) = Documents::new(&issuer);
         let is_fetched = !documents.errands().is_empty();
@@ -84,6 +84,13 @@ impl Keyring {
         });
         ring.tell(news);
         ring
+    }
+
+    /// Why this ring will never have a key, if that is so: its files have none, and nothing is fetched.
+    pub fn is_hopeless(&self) -> Option<String> {
+        let now = Timestamp::now();
+        let hopeless = !self.is_fetched && !self.has_keys(now);
+        hopeless.then(|| self.status(now).last_error.unwrap_or_else(|| "there is no usable key".to_owned()))
     }
 
     /// Whose keys these are.
