@@ -124,6 +124,18 @@ async fn connection_cannot_take_away_what_the_gateway_writes() {
     }
 }
 
+/// RFC 9110 §5.2: fields of one name are one list, also where the connection's end is said.
+#[tokio::test]
+async fn a_connection_ends_where_any_field_says_so() {
+    let gateway = Gateway::start("forwarding.yaml").await;
+    let token = token(&gateway, API1);
+    for fields in ["Connection: close", "Connection: X-Foo\r\nConnection: close", "Connection: X-Foo, CLOSE"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {API1}\r\nAuthorization: Bearer {token}\r\n{fields}\r\n\r\n");
+        // It reads until the connection ends.
+        assert_eq!(raw(gateway.address, request.as_bytes()).await.status, 200, "{fields}");
+    }
+}
+
 #[tokio::test]
 async fn fields_of_one_hop_and_fields_that_lie_do_not_arrive() {
     let gateway = Gateway::start("forwarding.yaml").await;
