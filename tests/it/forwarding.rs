@@ -97,6 +97,22 @@ async fn trailers_cannot_carry_identity() {
 }
 
 #[tokio::test]
+async fn trailers_of_http2_cannot_carry_identity_either() {
+    let gateway = Gateway::start("forwarding.yaml").await;
+    for (host, api) in [(API1, "API_1"), ("api3.example.com", "API_3")] {
+        let ask = gateway.ask("POST", host, "/t").header("authorization", &format!("Bearer {}", token(&gateway, host)));
+        let ask = ask.header("te", "trailers").body("body").trailer("x-user", "root").trailer("x_user", "root");
+        let response =
+            ask.trailer("authorization", "Bearer root").trailer("x-checksum", "7").send_by(Protocol::Http2).await;
+        assert_eq!(response.verdict(), "200");
+        let seen = gateway.api(api).last();
+        let body = String::from_utf8_lossy(&seen.body).to_lowercase();
+        assert!(body.contains("body") && !body.contains("root"), "{api}: {body}");
+        assert_one_framing(&seen);
+    }
+}
+
+#[tokio::test]
 async fn connection_cannot_take_away_what_the_gateway_writes() {
     let gateway = Gateway::start("forwarding.yaml").await;
     for nominated in ["X-User", "x-user, X-Foo", "Authorization", "Host", "Content-Length", "X-Forwarded-For"] {
