@@ -53,9 +53,17 @@ async fn serve(running: Running) -> ExitCode {
     if let Some(address) = running.admin() {
         tell(&format!("listening on http://{address} (admin)\n"));
     }
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    // A terminal that closes must not end the gate, and reading the file anew while it runs is not supported yet.
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return failed(&error),
+    };
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => tell("SIGHUP: a changed configuration is read at the next start\n"),
+        }
     }
     tell("stopping: requests under way come to their end\n");
     tokio::select! {

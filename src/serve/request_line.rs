@@ -1,7 +1,7 @@
 //! The request line, judged byte by byte before Pingora sees it (RFC 9112 §3).
 //!
-//! Pingora repairs what it cannot parse: a blank in a target becomes `%20`, a NUL `%00`, and a second `HTTP/1.1` part
-//! of the path. Afterwards nobody can tell it from what a client may say, so it is noted here.
+//! Pingora repairs what it cannot parse: a blank in a target becomes `%20`, a NUL `%00`, a second `HTTP/1.1` part of the
+//! path, and a fragment nothing. Afterwards nobody can tell it from what a client may say, so it is noted here.
 
 /// Reads a request line as it arrives: method, target and version, one blank between them, nothing but visible ASCII.
 #[derive(Clone, Copy, Debug, Default)]
