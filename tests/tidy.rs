@@ -159,6 +159,32 @@ fn files_are_short_named_and_say_what_they_decide() {
 }
 
 #[test]
+fn the_container_gets_what_the_program_includes() {
+    let dockerfile = include_str!("../Dockerfile");
+    let ignored = include_str!("../.dockerignore");
+    let mut faults = Vec::new();
+    for Source { path, text, .. } in &sources() {
+        for (at, line) in text.lines().enumerate() {
+            let Some((_, included)) =
+                line.split_once("include_str!(\"").or_else(|| line.split_once("include_bytes!(\""))
+            else {
+                continue;
+            };
+            let included = included.split('"').next().unwrap_or_default();
+            let ups = included.matches("../").count();
+            let folders = path.split('/').count() - 1;
+            let name = included.trim_start_matches("../").split('/').next().unwrap_or_default();
+            let reaches = dockerfile.contains(&format!("COPY {name} ")) && ignored.contains(&format!("!{name}\n"));
+            if ups == folders && !reaches {
+                faults
+                    .push(format!("{path}:{}: `{name}` is not in the container: Dockerfile and .dockerignore", at + 1));
+            }
+        }
+    }
+    fail_with(&faults);
+}
+
+#[test]
 fn nothing_is_left_to_luck_or_for_later() {
     const LEFT: [(&str, &str); 5] = [
         (".unwrap()", "say why it cannot fail with `expect`, or return an error"),

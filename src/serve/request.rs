@@ -34,7 +34,9 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Resul
     session.set_write_timeout(Some(limits.body_timeout));
     session.set_total_drain_timeout(Some(limits.body_timeout));
     if session.get_keepalive().is_some() {
-        session.set_keepalive(Some(limits.idle_timeout.as_secs().max(1)));
+        // Pingora looks for `close` in the first `Connection` field only.
+        let stays = !nominates(&session.req_header().headers, b"close");
+        session.set_keepalive(stays.then_some(limits.idle_timeout.as_secs().max(1)));
     }
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     let is_old = session.req_header().version == Version::HTTP_10;
@@ -177,16 +179,20 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -
 
 /// Whether the request asks for a WebSocket, rightly (RFC 6455 §4.1), where the resource allows one.
 fn may_open_websocket(resource: &Resource, version: Version, headers: &HeaderMap) -> bool {
-    let nominated = headers.get_all(CONNECTION).iter().any(|value| {
-        let mut options = value.as_bytes().split(|byte| *byte == b',');
-        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-    });
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let asked = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     resource.websocket
         && resource.upstream.protocol == UpstreamProtocol::Http1
         && version == Version::HTTP_11
-        && nominated
+        && nominates(headers, b"upgrade")
         && asked
         && upgrades.next().is_none()
+}
+
+/// Whether a `Connection` field holds this option (RFC 9110 §7.6.1).
+fn nominates(headers: &HeaderMap, wanted: &[u8]) -> bool {
+    headers.get_all(CONNECTION).iter().any(|value| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(wanted))
+    })
 }

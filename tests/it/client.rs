@@ -28,6 +28,7 @@ pub struct Ask {
     target: String,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
+    trailers: HeaderMap,
 }
 
 /// What came back.
@@ -41,7 +42,7 @@ pub struct Response {
 impl Ask {
     pub fn new(address: SocketAddr, method: &str, host: &str, target: &str) -> Self {
         let (method, host, target) = (method.to_owned(), host.to_owned(), target.to_owned());
-        Self { address, method, host, target, fields: Vec::new(), body: Vec::new() }
+        Self { address, method, host, target, fields: Vec::new(), body: Vec::new(), trailers: HeaderMap::new() }
     }
 
     /// The same request with one more field.
@@ -53,6 +54,12 @@ impl Ask {
     /// The same request with a body, and nothing that says how long it is.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// The same request with a trailer behind its body; over HTTP/2 only.
+    pub fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
+        self.trailers.append(name, HeaderValue::from_static(value));
         self
     }
 
@@ -100,7 +107,10 @@ impl Ask {
         client = client.ready().await.expect("a stream is free");
         let (response, mut stream) = client.send_request(request, self.body.is_empty()).expect("the request is sent");
         if !self.body.is_empty() {
-            let _ = stream.send_data(self.body.clone().into(), true);
+            let _ = stream.send_data(self.body.clone().into(), self.trailers.is_empty());
+            if !self.trailers.is_empty() {
+                let _ = stream.send_trailers(self.trailers.clone());
+            }
         }
         let response = response.await.expect("an answer comes");
         let (parts, mut incoming) = response.into_parts();

@@ -97,6 +97,22 @@ async fn trailers_cannot_carry_identity() {
 }
 
 #[tokio::test]
+async fn trailers_of_http2_cannot_carry_identity_either() {
+    let gateway = Gateway::start("forwarding.yaml").await;
+    for (host, api) in [(API1, "API_1"), ("api3.example.com", "API_3")] {
+        let ask = gateway.ask("POST", host, "/t").header("authorization", &format!("Bearer {}", token(&gateway, host)));
+        let ask = ask.header("te", "trailers").body("body").trailer("x-user", "root").trailer("x_user", "root");
+        let response =
+            ask.trailer("authorization", "Bearer root").trailer("x-checksum", "7").send_by(Protocol::Http2).await;
+        assert_eq!(response.verdict(), "200");
+        let seen = gateway.api(api).last();
+        let body = String::from_utf8_lossy(&seen.body).to_lowercase();
+        assert!(body.contains("body") && !body.contains("root"), "{api}: {body}");
+        assert_one_framing(&seen);
+    }
+}
+
+#[tokio::test]
 async fn connection_cannot_take_away_what_the_gateway_writes() {
     let gateway = Gateway::start("forwarding.yaml").await;
     for nominated in ["X-User", "x-user, X-Foo", "Authorization", "Host", "Content-Length", "X-Forwarded-For"] {
@@ -121,6 +137,18 @@ async fn connection_cannot_take_away_what_the_gateway_writes() {
         if nominated.contains("X-Foo") {
             assert!(seen.values("x-foo").is_empty(), "HTTP-7.6.1-1: {}", seen.head);
         }
+    }
+}
+
+/// RFC 9110 §5.2: fields of one name are one list, also where the connection's end is said.
+#[tokio::test]
+async fn a_connection_ends_where_any_field_says_so() {
+    let gateway = Gateway::start("forwarding.yaml").await;
+    let token = token(&gateway, API1);
+    for fields in ["Connection: close", "Connection: X-Foo\r\nConnection: close", "Connection: X-Foo, CLOSE"] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {API1}\r\nAuthorization: Bearer {token}\r\n{fields}\r\n\r\n");
+        // It reads until the connection ends.
+        assert_eq!(raw(gateway.address, request.as_bytes()).await.status, 200, "{fields}");
     }
 }
 

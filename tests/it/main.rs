@@ -6,6 +6,7 @@ mod client;
 mod cors;
 mod forwarding;
 mod gateway;
+mod http2;
 mod idp;
 mod isolation;
 mod issuer;
