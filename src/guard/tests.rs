@@ -166,3 +166,30 @@ fn a_method_in_lower_case_is_not_passed_on() {
         assert_eq!(reason(bench.ask(method.clone(), "/", json!({}))), Some(Reason::MethodNotAllowed), "{method}");
     }
 }
+
+#[test]
+fn a_metadata_document_lies_where_the_key_is_at_home() {
+    let yaml = "listen: 127.0.0.1:0\nresources:\n  https://a.example: { upstream: http://127.0.0.1:1, match: { hosts: [b.example] } }\n  \
+                https://b.example: { upstream: http://127.0.0.1:2, match: { hosts: [c.example] } }\n";
+    let loaded = config::parse(yaml, Path::new("gateway.yaml"), &Environment::default());
+    let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+    let gate = Gate::new(&config, Vec::new()).unwrap();
+    let tokens = TokenCache::new(1 << 10).unwrap();
+    let described = |host: &'static str| {
+        let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static(host))]);
+        let request = RequestView {
+            method: &Method::GET,
+            target: b"/.well-known/oauth-protected-resource",
+            uri_authority: None,
+            headers: &headers,
+            connection: ConnectionFacts { peer: [127, 0, 0, 1].into(), own_port: 443, tls: true },
+            keys_awaited: false,
+        };
+        let Decision::Answer(document) = gate.decide(&request, &tokens, NOW) else { panic!("{host} has a document") };
+        let body: Value = serde_json::from_slice(&document.answer().body).unwrap();
+        body["resource"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(described("a.example"), "https://a.example");
+    assert_eq!(described("b.example"), "https://b.example");
+    assert_eq!(described("c.example"), "https://b.example");
+}

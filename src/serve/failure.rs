@@ -35,6 +35,8 @@ pub(super) async fn tell(session: &mut Session, exchange: &mut Exchange, error: 
     exchange.record.cause = Some(cause(error));
     let reason = match failure {
         Failure::ClientLeft => return closed(0),
+        // Nobody can answer a request that has not arrived: HTTP/2 bodies have no deadline of their own in Pingora.
+        Failure::Refused(Reason::UpstreamTimeout) if !session.as_mut().is_body_done() => Reason::RequestTimeout,
         Failure::Refused(reason) => reason,
         Failure::NoAddress => Reason::UpstreamUnavailable,
     };

@@ -12,6 +12,7 @@ use std::time::Duration;
 use pingora_core::apps::{HttpServerOptions, ServerApp};
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Stream;
+use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
@@ -103,6 +104,11 @@ impl Listening {
         options.allow_connect_method_proxying = true; // so that our refusal is the one that is sent
         options.h2_idle_timeout = Some(gateway.current.load().config.limits.idle_timeout);
         proxy.server_options = Some(options);
+        let mut http2 = default_h2_options();
+        let header_bytes = gateway.current.load().config.limits.header_bytes;
+        // Above our own limit, so that our refusal is the one that is sent; a library counts 32 bytes more a field.
+        http2.max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
+        proxy.h2_options = Some(http2);
         let (stop, stopping) = watch::channel(false);
         let (cut, cutting) = watch::channel(false);
         let (open, all_closed) = mpsc::channel(1);

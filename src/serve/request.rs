@@ -2,8 +2,10 @@
 
 use std::time::Instant;
 
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, PROXY_AUTHORIZATION, UPGRADE};
-use http::{HeaderMap, HeaderValue, Version};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use pingora_error::Result;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
@@ -157,13 +159,14 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
     let resource = &snapshot.config.resources[permit.resource().0];
     exchange.record.resource = Some(permit.resource());
-    let headers = &session.req_header().headers;
+    let header = session.req_header();
+    let headers = &header.headers;
     if framing::announced_length(headers).is_some_and(|length| length > resource.body_bytes) {
         let cors = permit.cors().clone();
         let denial = Denial::new(Reason::BodyTooLarge, Some(permit.resource())).with_cors(cors);
         return refuse(session, exchange, &denial).await.map(|()| true);
     }
-    exchange.wants_tunnel = may_open_websocket(resource, session.req_header().version, headers);
+    exchange.wants_tunnel = may_open_websocket(resource, &header.method, header.version, headers);
     let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     exchange.record.outcome = Outcome::Forwarded;
     exchange.permit = Some(permit);
@@ -178,10 +181,13 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -
 }
 
 /// Whether the request asks for a WebSocket, rightly (RFC 6455 §4.1), where the resource allows one.
-fn may_open_websocket(resource: &Resource, version: Version, headers: &HeaderMap) -> bool {
+fn may_open_websocket(resource: &Resource, method: &Method, version: Version, headers: &HeaderMap) -> bool {
     let mut upgrades = headers.get_all(UPGRADE).iter();
     let asked = upgrades.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
     resource.websocket
+        && method == Method::GET
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING)
         && resource.upstream.protocol == UpstreamProtocol::Http1
         && version == Version::HTTP_11
         && nominates(headers, b"upgrade")

@@ -101,18 +101,27 @@ impl Issuer {
 
     /// A token for `https://api.example` that lives for a minute.
     pub fn token(&self) -> String {
-        self.token_until(narrowgate::clock::Timestamp::now().0 + 60)
+        self.token_for("https://api.example")
+    }
+
+    /// A token for another audience that lives for a minute.
+    pub fn token_for(&self, audience: &str) -> String {
+        self.sign(audience, narrowgate::clock::Timestamp::now().0 + 60)
     }
 
     /// A token for `https://api.example` that ends at `exp`.
     pub fn token_until(&self, exp: u64) -> String {
+        self.sign("https://api.example", exp)
+    }
+
+    fn sign(&self, audience: &str, exp: u64) -> String {
         let header = jsonwebtoken::Header {
             kid: Some("k1".to_owned()),
             typ: Some("at+jwt".to_owned()),
             ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
         };
         let claims = json!({
-            "iss": "https://login.example", "aud": "https://api.example", "sub": "ada", "client_id": "app",
+            "iss": "https://login.example", "aud": audience, "sub": "ada", "client_id": "app",
             "iat": narrowgate::clock::Timestamp::now().0, "exp": exp, "jti": "1",
         });
         let key = jsonwebtoken::EncodingKey::from_ec_pem(self.key.serialize_pem().as_bytes()).unwrap();

@@ -46,8 +46,12 @@ async fn a_token_opens_the_door_and_is_counted() {
     assert_eq!(told["fields"]["authorization"][0], format!("Bearer {token}"));
     client.request("GET", "/", "Authorization: Bearer rubbish\r\n").await;
     assert_eq!(client.reply().await.json()["reason"], "token_malformed");
+    let stranger = issuer.token_for("https://stranger.example");
+    client.request("GET", "/", &format!("Authorization: Bearer {stranger}\r\n")).await;
+    assert_eq!(client.reply().await.json()["reason"], "audience_mismatch");
     let metrics = gateway.metrics();
     for line in [
+        r#"narrowgate_wrong_audience_total{presented_for="none",resource="https://api.example"} 1"#,
         r#"narrowgate_requests_total{resource="https://api.example",decision="forward",reason=""} 1"#,
         r#"narrowgate_requests_total{resource="https://api.example",decision="deny",reason="token_malformed"} 1"#,
     ] {
