@@ -1,6 +1,9 @@
 //! What no section can know alone: names that mean two things, requests that belong to two resources.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use url::{Host, Url};
 
 use super::fault::Place;
 use super::issuers::Issuers;
@@ -11,8 +14,11 @@ use crate::oauth::ResourceIndicator;
 use crate::route::{HostTable, PrefixClash};
 
 /// Records every fault between sections.
-pub(super) fn check(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+pub(super) fn check(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource], admin: Option<SocketAddr>) {
     check_issuers(reader, issuers);
+    if let Some(admin) = admin {
+        check_admin(reader, admin, resources);
+    }
     check_routes(reader, resources);
     check_spelling(reader, resources);
     check_audiences(reader, issuers, resources);
@@ -44,6 +50,29 @@ fn check_issuers(reader: &mut Reader, issuers: &Issuers) {
             }
             (None, Some(_)) => plain = Some(&written.name),
             (_, None) => {}
+        }
+    }
+}
+
+/// No route leads to the admin listener, which trusts whoever reaches it from this machine.
+fn check_admin(reader: &mut Reader, admin: SocketAddr, resources: &[WrittenResource]) {
+    let leads_there = |url: &Url| {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(Host::Ipv6(address)) => Some(address.to_canonical()),
+            Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => None,
+            Some(Host::Domain(_)) | None => return false,
+        };
+        let is_loopback = address.is_none_or(|address| address.is_loopback());
+        let same =
+            address == Some(admin.ip()) || (is_loopback && (admin.ip().is_loopback() || admin.ip().is_unspecified()));
+        same && admin.port() != 0 && url.port_or_known_default() == Some(admin.port())
+    };
+    for written in resources {
+        let Some(resource) = &written.resource else { continue };
+        if resource.upstream.urls.iter().any(leads_there) {
+            let message = format!("`{}` leads to the admin listener", resource.key);
+            reader.log.error(written.place, message, "give its upstream, or `admin`, another address");
         }
     }
 }

@@ -125,7 +125,8 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
     let log = section.optional(reader, "log", limits::log);
     section.finish(reader);
     let resources: Vec<WrittenResource> = resources.unwrap_or_default();
-    check::check(reader, &issuers, &resources);
+    let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
+    check::check(reader, &issuers, &resources, admin_address);
     advice::advise(reader, &issuers, &resources);
     Some(Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),

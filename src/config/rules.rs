@@ -144,6 +144,9 @@ fn path(reader: &mut Reader, node: &Node) -> Option<PathPattern> {
                     "write the path as a client sends it, without query"
                 }
                 InvalidPattern::Parameter => "write `/orders/{id}`, or `/admin/{*rest}` for all that lies below",
+                InvalidPattern::Escape => {
+                    "write `{name}` for the segment; requests with other escapes of it are refused"
+                }
                 InvalidPattern::Repeated => "give each parameter a name of its own",
             };
             reader.log.error(node.place, format!("`{}` is no path pattern: {why}", scalar.shown()), hint);

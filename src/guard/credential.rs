@@ -57,9 +57,9 @@ impl<'a> Credential<'a> {
     }
 }
 
-/// Whether a pair of the query is called `access_token`, also if its name is escaped.
+/// Whether a pair of the query is called `access_token`, in any spelling that an API may take for it: escaped, in other
+/// case, with blanks before it, with `.` or a blank for `_`, as an array (PHP reads all of these).
 fn is_token_parameter(pair: &str) -> bool {
-    const NAME: &[u8] = b"access_token";
     let name = pair.split('=').next().unwrap_or(pair).as_bytes();
     let mut at = 0;
     let decoded = std::iter::from_fn(|| {
@@ -69,7 +69,12 @@ fn is_token_parameter(pair: &str) -> bool {
         at += if value.is_some() { 3 } else { 1 };
         Some(value.unwrap_or(byte))
     });
-    decoded.map(|byte| byte.to_ascii_lowercase()).eq(NAME.iter().copied())
+    let folded = decoded.map(|byte| match byte {
+        b'+' => b' ',
+        _ => byte.to_ascii_lowercase(),
+    });
+    let name = folded.skip_while(|byte| *byte == b' ').take_while(|byte| *byte != b'[');
+    name.map(|byte| if matches!(byte, b'.' | b' ') { b'_' } else { byte }).eq(b"access_token".iter().copied())
 }
 
 /// RFC 6750 §2.1: `b64token`.
@@ -146,6 +151,11 @@ mod tests {
             "access_token",
             "a;access_token=x",
             "Access_Token=x",
+            "access_token[]=x",
+            "access_token%5B0%5D=x",
+            "access.token=x",
+            "access%20token=x",
+            "%20+access_token=x",
         ] {
             let refusal = refuse_query_token(Some(query), &none).unwrap_err();
             assert_eq!(refusal.0, Reason::CredentialMalformed, "{query}");

@@ -36,9 +36,12 @@ pub enum InvalidPattern {
     /// One name twice.
     #[error("a parameter's name occurs twice")]
     Repeated,
-    /// A character that no request path has: a query, a fragment, an escape of an unreserved character, …
-    #[error("holds a character or an escape that no request path has")]
+    /// A character that no request path has: a query, a fragment, a control character, …
+    #[error("holds a character that no request path has")]
     Character,
+    /// An escape: requests for it are refused, because an upstream may or may not undo it.
+    #[error("holds an escape, which an upstream may read undone or as it is; leave such paths to a `{{name}}`")]
+    Escape,
 }
 
 /// How the sets of paths of two patterns lie to each other.
@@ -169,6 +172,9 @@ fn literal(text: &str) -> Result<&str, InvalidPattern> {
     if text.is_empty() || text == "." || text == ".." {
         return Err(InvalidPattern::Segment);
     }
+    if text.contains('%') {
+        return Err(InvalidPattern::Escape);
+    }
     super::target::check_path(&format!("/{text}")).map_err(|_| InvalidPattern::Character)?;
     match text.contains(['?', '#', ';']) {
         true => Err(InvalidPattern::Character),
@@ -196,7 +202,10 @@ mod tests {
         for text in ["/{}", "/x{a}", "/{a", "/a}", "/{*r}/x", "/{a-b}"] {
             assert_eq!(error(text), InvalidPattern::Parameter, "{text}");
         }
-        for text in ["/a?b", "/a#b", "/%41", "/a%2fb", "/a;b", "/\u{e9}", "/a b", "/%zz"] {
+        for text in ["/%41", "/a%2fb", "/a%40b", "/caf%C3%A9", "/%zz"] {
+            assert_eq!(error(text), InvalidPattern::Escape, "{text}");
+        }
+        for text in ["/a?b", "/a#b", "/a;b", "/\u{e9}", "/a b"] {
             assert_eq!(error(text), InvalidPattern::Character, "{text}");
         }
     }

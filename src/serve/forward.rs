@@ -47,6 +47,10 @@ pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut
     upstream.set_raw_path(target)?;
     join_cookies(upstream)?;
     upstream.insert_header(HOST, destination)?;
+    // `Connection: authorization` has taken it away by now, but it is the permit that says what goes on.
+    if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
+        upstream.insert_header(AUTHORIZATION, credential)?;
+    }
     for (name, value) in permit.identity_headers(gate) {
         upstream.insert_header(name, value)?;
     }

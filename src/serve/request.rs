@@ -43,6 +43,11 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Resul
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     let is_old = session.req_header().version == Version::HTTP_10;
     session.set_ignore_info_resp(is_old);
+    // Pingora reads chunks more leniently than others write them (blanks, bare line feeds, missing sizes), so that a proxy
+    // before us could see the body end elsewhere. Nothing is read behind such a body.
+    if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+        session.set_keepalive(None);
+    }
     let judged = match session.as_ref().as_http1() {
         Some(http1) => framing::judge_head(&http1.get_headers_raw_bytes(), limits),
         None => framing::judge_fields(&session.req_header().headers, limits),

@@ -39,7 +39,7 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
             return Err(Error::create(UNAUTHORIZED, ErrorSource::Upstream, Some(detail.into()), None));
         }
         StatusCode::UNAUTHORIZED => header.insert_header(WWW_AUTHENTICATE, challenge())?,
-        StatusCode::FORBIDDEN if has_bearer() => {
+        _ if has_bearer() => {
             let challenge = challenge();
             replace_bearer(header, &challenge)?;
         }
@@ -56,6 +56,10 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
         connection.leaves_body_unread();
     }
     let is_tunnel = header.status == StatusCode::SWITCHING_PROTOCOLS;
+    if is_tunnel && !(exchange.wants_tunnel && is_websocket(header)) {
+        let detail = "the upstream switched to a protocol that nobody asked for";
+        return Err(Error::create(ErrorType::InvalidHTTPHeader, ErrorSource::Upstream, Some(detail.into()), None));
+    }
     remove_hop_by_hop(header, is_tunnel);
     write_cors(permit, header)?;
     if is_tunnel {
@@ -64,9 +68,18 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
     Ok(())
 }
 
+/// Whether one of the challenges in a field is for a bearer token; a field may hold several (RFC 9110 §11.6.1).
 fn is_bearer(value: &HeaderValue) -> bool {
-    let scheme = value.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"bearer")
+    value.as_bytes().split(|byte| *byte == b',').any(|part| {
+        let scheme = part.trim_ascii().split(|byte| *byte == b' ').next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"bearer")
+    })
+}
+
+fn is_websocket(header: &ResponseHeader) -> bool {
+    let mut protocols = header.headers.get_all(UPGRADE).iter();
+    let is_websocket = protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    is_websocket && protocols.next().is_none()
 }
 
 /// Puts our challenge in place of those that would send the client to somebody else's metadata.
@@ -189,5 +202,6 @@ mod tests {
         let challenges: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().collect();
         assert_eq!(challenges, ["Bearer realm=\"ours\"", "Negotiate"]);
         assert!(is_bearer(&HeaderValue::from_static("BEARER x")) && !is_bearer(&HeaderValue::from_static("Bearers")));
+        assert!(is_bearer(&HeaderValue::from_static("Negotiate, Bearer realm=\"x\"")));
     }
 }

@@ -207,3 +207,24 @@ async fn a_proxy_that_is_trusted_is_believed() {
     assert_eq!(fields["x-forwarded-proto"], serde_json::json!(["https"]));
     assert_eq!(fields["x-forwarded-host"], serde_json::json!(["api.example"]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_cannot_nominate_its_own_credential_away() {
+    let (origin, issuer) = (Origin::start(false).await, Issuer::new());
+    let gateway = start_with(&protected(origin.address, "forward: token"), &issuer, |_| {}).await;
+    let mut client = Client::connect(gateway.address).await;
+    let credential = format!("Bearer {}", issuer.token());
+    client.request("GET", "/", &format!("Authorization: {credential}\r\nConnection: Authorization\r\n")).await;
+    assert_eq!(client.reply().await.json()["fields"]["authorization"][0], credential);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_read_behind_a_chunked_body() {
+    let origin = Origin::start(false).await;
+    let gateway = start_public(origin.address).await;
+    let mut client = Client::connect(gateway.address).await;
+    client.request("POST", "/echo", "Transfer-Encoding: chunked\r\n").await;
+    client.send("3\r\nabc\r\n0\r\n\r\n").await;
+    let reply = client.reply().await;
+    assert_eq!((reply.status, reply.field("connection")), (200, Some("close")));
+}

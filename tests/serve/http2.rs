@@ -214,3 +214,16 @@ async fn the_limits_hold_for_http2_too() {
     assert_eq!(send(&sender, announced, &[large, large]).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(send(&sender, request(Method::GET, "/"), &[]).await.status(), StatusCode::OK);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_stalls_is_the_clients_fault() {
+    let origin = Origin::start(false).await;
+    let yaml = public_before(&format!("urls: [\"http://{}\"], read_timeout: 200ms", origin.address));
+    let gateway = start(&yaml).await;
+    let mut sender = connect(&gateway).await.ready().await.unwrap();
+    let (response, mut body) = sender.send_request(request(Method::POST, "/echo"), false).unwrap();
+    body.send_data(Bytes::from_static(b"abc"), false).unwrap();
+    let (status, told, _) = read(response.await.unwrap()).await;
+    assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&told).unwrap()["reason"], "request_timeout");
+}

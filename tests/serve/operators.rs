@@ -74,6 +74,7 @@ async fn strangers_are_turned_away() {
     for (request, status) in [
         ("GET /livez HTTP/1.1\r\nHost: evil.example", 421),
         ("GET /config HTTP/1.1\r\nHost: localhost.evil.example", 421),
+        ("GET http://evil.example/config HTTP/1.1\r\nHost: 127.0.0.1", 421),
         ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example", 403),
         ("GET /config HTTP/1.1\r\nHost: localhost\r\nOrigin: null", 403),
         ("GET /nothing HTTP/1.1\r\nHost: localhost", 404),

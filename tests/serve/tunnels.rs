@@ -1,6 +1,8 @@
 //! WebSockets: only where they are asked for, never torn down at random, and never older than their token.
 
 use narrowgate::clock::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::client::Client;
 use crate::gateway::{Issuer, Running, protected, public, start, start_public, start_with};
@@ -88,4 +90,47 @@ async fn a_tunnel_needs_a_token_like_any_request() {
     let mut client = Client::connect(gateway.address).await;
     client.request("GET", "/socket", UPGRADE).await;
     assert_eq!(client.reply().await.status, 401);
+}
+
+/// Answers the first request with these bytes and echoes what comes behind it.
+async fn answering(answer: &'static str) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            assert!(stream.read_buf(&mut head).await.unwrap() > 0);
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        let (mut reads, mut writes) = stream.split();
+        let _ = tokio::io::copy(&mut reads, &mut writes).await;
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_opens_no_tunnel_that_nobody_asked_for() {
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nraw";
+    let gateway = start_public(answering(switched).await).await;
+    let mut client = Client::connect(gateway.address).await;
+    client.request("GET", "/", "").await;
+    assert_eq!(client.reply().await.status, 502, "nobody asked for anything");
+    let gateway = start(&public(answering(switched).await, "upgrade: [websocket]")).await;
+    let mut client = Client::connect(gateway.address).await;
+    client.request("GET", "/socket", UPGRADE).await;
+    assert_eq!(client.reply().await.status, 502, "another protocol was asked for");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_with_a_body_opens_no_tunnel() {
+    let mut origin = RawOrigin::start().await;
+    let gateway = start(&public(origin.address, "upgrade: [websocket]")).await;
+    for (method, more) in [("POST", ""), ("GET", "Content-Length: 0\r\n")] {
+        let mut client = Client::connect(gateway.address).await;
+        client.request(method, "/socket", &format!("{UPGRADE}{more}")).await;
+        assert_eq!(client.reply().await.status, 200, "{method}");
+        let (_, head) = origin.heads.recv().await.unwrap();
+        assert!(!head.contains("upgrade:"), "{head}");
+    }
 }

@@ -27,10 +27,11 @@ pub(super) struct AskedRequest {
 /// Why the command line is no request.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum InvalidRequest {
-    #[error("`{0}` is no method, like `GET`")]
-    Method(String),
-    #[error("`{0}` is no URL, like `https://api.example.com/orders`")]
-    Url(String),
+    // Neither is repeated: a token may have been put there by mistake.
+    #[error("METHOD is no method, like `GET`")]
+    Method,
+    #[error("URL is no URL, like `https://api.example.com/orders`")]
+    Url,
     #[error("a header field is written `Name: value`")]
     Header,
     #[error("the text on stdin is no token: it holds a line break or a control character")]
@@ -45,16 +46,18 @@ impl AskedRequest {
         fields: &[String],
         token: Option<&[u8]>,
     ) -> Result<Self, InvalidRequest> {
-        let no_method = |_| InvalidRequest::Method(method.to_owned());
-        let parsed_method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).map_err(no_method)?;
-        let (authority, target) = split(url).ok_or_else(|| InvalidRequest::Url(url.to_owned()))?;
+        // Much more may be a method, a token among it; nobody means that here.
+        let is_word = method.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-');
+        let parsed_method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok().filter(|_| is_word);
+        let parsed_method = parsed_method.ok_or(InvalidRequest::Method)?;
+        let (authority, target) = split(url).ok_or(InvalidRequest::Url)?;
         let mut headers = HeaderMap::new();
         for text in fields {
             let (name, value) = field(text).ok_or(InvalidRequest::Header)?;
             headers.append(name, value);
         }
         if !headers.contains_key(HOST) {
-            let host = HeaderValue::from_str(authority).map_err(|_| InvalidRequest::Url(url.to_owned()))?;
+            let host = HeaderValue::from_str(authority).map_err(|_| InvalidRequest::Url)?;
             headers.insert(HOST, host);
         }
         let token = token.map(without_scheme);

@@ -20,7 +20,9 @@ use crate::route::Authority;
 pub(super) async fn refuse_strangers(State(asked): State<Asked>, request: Request, next: Next) -> Response {
     let snapshot = asked.desk.current.load_full();
     let hosts = snapshot.config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
-    let Some(authority) = own_authority(request.headers(), hosts) else {
+    // A target that names an authority itself would count more than `Host` (RFC 9112 §3.2.2); no operator sends one.
+    let is_absolute = request.uri().authority().is_some();
+    let Some(authority) = own_authority(request.headers(), hosts).filter(|_| !is_absolute) else {
         return told(StatusCode::MISDIRECTED_REQUEST, "this host is not served here");
     };
     if is_foreign_page(request.headers(), authority) {
