@@ -4,7 +4,7 @@ use http::header::HOST;
 use http::{HeaderName, Method};
 
 use super::RequestView;
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 use crate::route::{Authority, Target};
 
 /// A request's target and authority, each with one reading.
@@ -14,22 +14,20 @@ pub(super) struct Address<'a> {
     pub(super) authority: Authority<'a>,
 }
 
-/// A refusal with a detail for the operator.
-pub(super) type Refusal = (Reason, &'static str);
-
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 impl<'a> Address<'a> {
     /// Reads both; `trusts_peer` says whether the peer's `X-Forwarded-Host` counts.
-    pub(super) fn of(request: &RequestView<'a>, trusts_peer: bool) -> Result<Self, Refusal> {
+    pub(super) fn of(request: &RequestView<'a>, trusts_peer: bool) -> Result<Self, Rejection> {
         if request.method == Method::CONNECT || request.method == Method::TRACE {
-            return Err((Reason::MethodNotAllowed, "CONNECT and TRACE are never passed on"));
+            return Err(Rejection::new(Reason::MethodNotAllowed, "CONNECT and TRACE are never passed on"));
         }
         // `post` is not POST (RFC 9110 §9.1), but some servers run it as one, past the rules for POST.
         if request.method.as_str().bytes().any(|byte| byte.is_ascii_lowercase()) {
-            return Err((Reason::MethodNotAllowed, "a method is written in upper case"));
+            return Err(Rejection::new(Reason::MethodNotAllowed, "a method is written in upper case"));
         }
-        let target = Target::parse(request.target).map_err(|fault| (Reason::TargetInvalid, fault.as_str()))?;
+        let target =
+            Target::parse(request.target).map_err(|fault| Rejection::new(Reason::TargetInvalid, fault.as_str()))?;
         let own = own_authority(request)?;
         let authority = match trusts_peer {
             true => forwarded_authority(request)?.unwrap_or(own),
@@ -40,8 +38,8 @@ impl<'a> Address<'a> {
 }
 
 /// `Host` or `:authority`: exactly one host, and the same where both are sent (RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn own_authority<'a>(request: &RequestView<'a>) -> Result<Authority<'a>, Refusal> {
-    let invalid = |detail| (Reason::TargetInvalid, detail);
+fn own_authority<'a>(request: &RequestView<'a>) -> Result<Authority<'a>, Rejection> {
+    let invalid = |detail| Rejection::new(Reason::TargetInvalid, detail);
     let parse = |text: &'a str| Authority::parse(text).map_err(|_| invalid("the host is not `host` or `host:port`"));
     let mut fields = request.headers.get_all(HOST).iter();
     let field = fields.next();
@@ -61,8 +59,8 @@ fn own_authority<'a>(request: &RequestView<'a>) -> Result<Authority<'a>, Refusal
 }
 
 /// `X-Forwarded-Host`, which a trusted proxy sends once and with one value.
-fn forwarded_authority<'a>(request: &RequestView<'a>) -> Result<Option<Authority<'a>>, Refusal> {
-    let invalid = |detail| (Reason::TargetInvalid, detail);
+fn forwarded_authority<'a>(request: &RequestView<'a>) -> Result<Option<Authority<'a>>, Rejection> {
+    let invalid = |detail| Rejection::new(Reason::TargetInvalid, detail);
     let mut fields = request.headers.get_all(X_FORWARDED_HOST).iter();
     let Some(value) = fields.next() else {
         return Ok(None);

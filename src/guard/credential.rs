@@ -6,8 +6,7 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::address::Refusal;
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 
 /// What credential a request carries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,28 +18,31 @@ pub(super) enum Credential<'a> {
 }
 
 /// Refuses a token in the query, whatever else the request carries.
-pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Result<(), Rejection> {
     let has_token = query.is_some_and(|query| query.split(['&', ';']).any(is_token_parameter));
     match (has_token, headers.contains_key(AUTHORIZATION)) {
         (false, _) => Ok(()),
-        (true, false) => {
-            Err((Reason::CredentialMalformed, "a token was sent in the query; send it in `Authorization`"))
+        (true, false) => Err(Rejection::new(
+            Reason::CredentialMalformed,
+            "a token was sent in the query; send it in `Authorization`",
+        )),
+        (true, true) => {
+            Err(Rejection::new(Reason::CredentialRepeated, "a token was sent in the query and one in `Authorization`"))
         }
-        (true, true) => Err((Reason::CredentialRepeated, "a token was sent in the query and one in `Authorization`")),
     }
 }
 
 impl<'a> Credential<'a> {
     /// Finds the credential.
-    pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Rejection> {
         let mut fields = headers.get_all(AUTHORIZATION).iter();
         let Some(field) = fields.next() else {
             return Ok(Self::Missing);
         };
         if fields.next().is_some() {
-            return Err((Reason::CredentialRepeated, "more than one `Authorization` was sent"));
+            return Err(Rejection::new(Reason::CredentialRepeated, "more than one `Authorization` was sent"));
         }
-        let malformed = |detail| (Reason::CredentialMalformed, detail);
+        let malformed = |detail| Rejection::new(Reason::CredentialMalformed, detail);
         let text = field.to_str().map_err(|_| malformed("`Authorization` is not ASCII"))?;
         let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         if !scheme.eq_ignore_ascii_case("Bearer") {
@@ -103,7 +105,7 @@ mod tests {
         match Credential::of(&headers(values)) {
             Ok(Credential::Bearer(token)) => Ok(Some(token.to_owned())),
             Ok(Credential::Missing) => Ok(None),
-            Err((reason, _)) => Err(reason),
+            Err(rejection) => Err(rejection.reason),
         }
     }
 
@@ -158,10 +160,10 @@ mod tests {
             "%20+access_token=x",
         ] {
             let refusal = refuse_query_token(Some(query), &none).unwrap_err();
-            assert_eq!(refusal.0, Reason::CredentialMalformed, "{query}");
+            assert_eq!(refusal.reason, Reason::CredentialMalformed, "{query}");
         }
         let refusal = refuse_query_token(Some("access_token=x"), &headers(&["Bearer a.b.c"])).unwrap_err();
-        assert_eq!(refusal.0, Reason::CredentialRepeated);
+        assert_eq!(refusal.reason, Reason::CredentialRepeated);
         for query in ["token=x", "x=access_token", "my_access_token=x", ""] {
             assert_eq!(refuse_query_token(Some(query), &none), Ok(()), "{query}");
         }

@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 
-use super::address::{Address, Refusal};
+use super::address::Address;
 use super::credential::{Credential, refuse_query_token};
 use super::demands::{GrantedScopes, check_token, needed_scopes};
 use super::permit::keeps_token;
@@ -10,7 +10,7 @@ use super::resource::{GuardedResource, RuleVerdict};
 use super::{CorsHeaders, Denial, Document, Gate, Ground, Permit, RequestView, UpstreamTarget, cors, metadata};
 use crate::clock::Timestamp;
 use crate::config::{Forward, IssuerId, ResourceId};
-use crate::oauth::{Reason, ResourceIndicator};
+use crate::oauth::{Reason, Rejection, ResourceIndicator};
 use crate::route::{Lookup, MatchedRules, Readings};
 use crate::token::{Audience, GenuineToken, Presented, Refused, TokenCache, VerifiedToken, Voucher, verify};
 
@@ -119,7 +119,7 @@ impl Gate {
             Lookup::UnknownPath => return Err(Denial::new(Reason::RouteNotFound, None)),
             Lookup::CaseVariant => {
                 let detail = "the path differs from a resource's by case alone";
-                return Err(refuse((Reason::TargetInvalid, detail), None));
+                return Err(refuse(Rejection::new(Reason::TargetInvalid, detail), None));
             }
         };
         witness.passed(Step::Route(id));
@@ -171,7 +171,7 @@ impl Asked<'_, '_> {
                 self.forward(Ground::Public, forward_token)
             }
             RuleVerdict::NotServed => {
-                self.deny((Reason::RouteNotFound, "no rule matches, and only rules are served here"))
+                self.deny(Rejection::new(Reason::RouteNotFound, "no rule matches, and only rules are served here"))
             }
             RuleVerdict::OtherMethods(allow) => self.deny_method(allow),
             RuleVerdict::Protected(rules) => match self.prove(witness, &rules, tokens, now) {
@@ -182,10 +182,13 @@ impl Asked<'_, '_> {
     }
 
     /// Every rule that matches the path, if every reading of the path selects the same resource and the same rules.
-    fn matched_rules(&self) -> Result<MatchedRules, Refusal> {
+    fn matched_rules(&self) -> Result<MatchedRules, Rejection> {
         let target = &self.address.target;
         if target.has_parameters() && !self.resource.path_parameters {
-            return Err((Reason::TargetInvalid, "the path holds `;`, which this resource does not allow"));
+            return Err(Rejection::new(
+                Reason::TargetInvalid,
+                "the path holds `;`, which this resource does not allow",
+            ));
         }
         let matched = self.resource.matching(self.relative.as_bytes());
         let own_port = self.request.connection.own_port;
@@ -195,7 +198,10 @@ impl Asked<'_, '_> {
                 _ => false,
             };
             if !agrees {
-                return Err((Reason::TargetInvalid, "an upstream may read the path as one with other rules"));
+                return Err(Rejection::new(
+                    Reason::TargetInvalid,
+                    "an upstream may read the path as one with other rules",
+                ));
             }
         }
         Ok(matched)
@@ -213,7 +219,7 @@ impl Asked<'_, '_> {
         let compact = match Credential::of(self.request.headers) {
             Ok(Credential::Bearer(compact)) => compact,
             Ok(Credential::Missing) => {
-                let denial = self.denial((Reason::CredentialMissing, "no bearer token was sent"));
+                let denial = self.denial(Rejection::new(Reason::CredentialMissing, "no bearer token was sent"));
                 return Err(Decision::Deny(Denial { scopes: needs(), ..denial }));
             }
             Err(refusal) => return Err(self.deny(refusal)),
@@ -227,26 +233,29 @@ impl Asked<'_, '_> {
             Ok(verified) => verified,
             Err(Refused::AwaitKeys(issuer)) => return Err(Decision::AwaitKeys(issuer)),
             Err(Refused::Rejected { rejection, genuine, presented_for }) => {
-                let denial = self.denial((rejection.reason, rejection.detail));
+                let denial = self.denial(rejection);
                 return Err(Decision::Deny(Denial { genuine, presented_for, scopes: needs(), ..denial }));
             }
         };
         let token = verified.genuine();
         witness.passed(Step::Token(token));
-        let refuse = |(reason, detail)| {
-            let denial = self.denial((reason, detail));
+        let refuse = |rejection| {
+            let denial = self.denial(rejection);
             Decision::Deny(Denial { genuine: Some(token.clone()), scopes: needs(), ..denial })
         };
         let Some(entry) = self.resource.entry(token.issuer()) else {
-            return Err(refuse((Reason::IssuerUntrusted, "the issuer is not trusted for this API")));
+            return Err(refuse(Rejection::new(Reason::IssuerUntrusted, "the issuer is not trusted for this API")));
         };
         let trusted = self.gate.trusted.keyring(token.issuer()).issuer();
         if let Err(rejection) = check_token(token, self.resource, entry, &trusted.require) {
-            return Err(refuse((rejection.reason, rejection.detail)));
+            return Err(refuse(rejection));
         }
         let granted = GrantedScopes::of(token, entry);
         if !granted.meet(self.resource, self.resource.rules(rules), self.relative.as_bytes()) {
-            return Err(refuse((Reason::ScopeInsufficient, "a scope that the request needs is not in the token")));
+            return Err(refuse(Rejection::new(
+                Reason::ScopeInsufficient,
+                "a scope that the request needs is not in the token",
+            )));
         }
         witness.passed(Step::Demands);
         Ok(verified)
@@ -260,16 +269,17 @@ impl Asked<'_, '_> {
         Decision::Forward(Permit { ground, resource: self.id, target, keeps_credential, cors })
     }
 
-    fn deny(&self, refusal: Refusal) -> Decision {
+    fn deny(&self, refusal: Rejection) -> Decision {
         Decision::Deny(self.denial(refusal))
     }
 
     fn deny_method(&self, allow: HeaderValue) -> Decision {
-        let denial = self.denial((Reason::MethodNotAllowed, "the rules for this path want another method"));
+        let denial =
+            self.denial(Rejection::new(Reason::MethodNotAllowed, "the rules for this path want another method"));
         Decision::Deny(Denial { allow: Some(allow), ..denial })
     }
 
-    fn denial(&self, refusal: Refusal) -> Denial {
+    fn denial(&self, refusal: Rejection) -> Denial {
         let denial = refuse(refusal, Some(self.id));
         match self.resource.public {
             true => denial,
@@ -279,7 +289,7 @@ impl Asked<'_, '_> {
 }
 
 /// A refusal before, or without, anything that a resource adds to it.
-fn refuse((reason, detail): Refusal, resource: Option<ResourceId>) -> Denial {
+fn refuse(Rejection { reason, detail }: Rejection, resource: Option<ResourceId>) -> Denial {
     /// Every method that may be passed on somewhere.
     const PASSED_ON: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     let allow = (reason == Reason::MethodNotAllowed).then_some(PASSED_ON);

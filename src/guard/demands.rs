@@ -3,18 +3,10 @@
 use serde_json::Value;
 
 use super::resource::{CompiledRule, GuardedResource, IssuerEntry};
+use super::scope_demand::ScopeDemand;
 use crate::config::{AllowedClient, Requirement};
-use crate::oauth::{Reason, ScopePattern};
-use crate::route::segment;
-use crate::token::{GenuineToken, Rejection, Words, claim, words_at};
-
-/// A scope that a rule or a resource demands.
-#[derive(Clone, Debug)]
-pub(super) struct ScopeDemand {
-    pub(super) pattern: ScopePattern,
-    /// The place of the path segment whose value the scope must hold.
-    pub(super) bound_to: Option<usize>,
-}
+use crate::oauth::{Reason, Rejection};
+use crate::token::{GenuineToken, Words, claim, words_at};
 
 /// The scopes of one token that count at one resource.
 #[derive(Debug)]
@@ -31,34 +23,6 @@ enum GrantedWords<'a> {
     Elsewhere(Words),
     /// The token has no scope claim.
     None,
-}
-
-impl ScopeDemand {
-    /// The scope in words, for the challenge: with the path's value in it.
-    pub(super) fn in_words(&self, path: &[u8]) -> String {
-        let value = self.value(path).filter(|value| {
-            let (before, after) = self.pattern.affixes();
-            self.pattern.covers(&[before, value, after].concat())
-        });
-        match value {
-            Some(value) => {
-                let (before, after) = self.pattern.affixes();
-                [before, value, after].concat()
-            }
-            None => self.pattern.as_str().to_owned(),
-        }
-    }
-
-    fn is_met_by(&self, scope: &str, path: &[u8]) -> bool {
-        match self.pattern.parameter() {
-            None => self.pattern.as_str() == scope,
-            Some(_) => self.value(path).is_some_and(|value| self.pattern.is_filled_with(value, scope)),
-        }
-    }
-
-    fn value<'p>(&self, path: &'p [u8]) -> Option<&'p str> {
-        std::str::from_utf8(segment(path, self.bound_to?)?).ok()
-    }
 }
 
 impl<'a> GrantedScopes<'a> {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::CorsHeaders;
 use crate::config::ResourceId;
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 use crate::token::GenuineToken;
 
 /// A complete answer, ready to be sent.
@@ -157,6 +157,13 @@ impl ChallengeFacts {
             let _ = write!(text, ", resource_metadata=\"{url}\"");
         }
         HeaderValue::from_str(&text).expect("indicators, scopes and fixed texts are printable ASCII without quotes")
+    }
+}
+
+impl From<Rejection> for Denial {
+    /// A refusal before any resource was found.
+    fn from(Rejection { reason, detail }: Rejection) -> Self {
+        Self { detail, ..Self::new(reason, None) }
     }
 }
 

@@ -16,6 +16,7 @@ mod metadata;
 mod owned;
 mod permit;
 mod resource;
+mod scope_demand;
 mod view;
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method};
 use smallvec::SmallVec;
 
-use super::demands::ScopeDemand;
 use super::denial::ChallengeFacts;
 use super::metadata;
+use super::scope_demand::ScopeDemand;
 use crate::config::{
     AllowedClient, BroadTokens, ClaimNames, ClaimPath, Config, Cors, Demand, Forward, IdentityHeader, IssuerId,
     Requirement, Resource, Unmatched,

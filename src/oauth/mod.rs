@@ -6,10 +6,12 @@ mod algorithm;
 mod indicator;
 mod party;
 mod reason;
+mod rejection;
 mod scope;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use indicator::{InvalidIndicator, ResourceIndicator};
 pub use party::{ClientRef, InvalidIssuerName, IssuerName, Subject};
 pub use reason::Reason;
+pub use rejection::Rejection;
 pub use scope::{InvalidScope, Scope, ScopePattern};

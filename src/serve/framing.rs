@@ -9,18 +9,15 @@ use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
 use crate::config::Limits;
-use crate::oauth::Reason;
-
-/// A fault with a detail for the operator.
-pub(super) type Fault = (Reason, &'static str);
+use crate::oauth::{Reason, Rejection};
 
 /// More digits than any body has bytes.
 const LENGTH_DIGITS: usize = 18;
 
 /// Judges an HTTP/1 head as it was received, line ends included.
-pub(super) fn judge_head(head: &[u8], limits: &Limits) -> Result<(), Fault> {
+pub(super) fn judge_head(head: &[u8], limits: &Limits) -> Result<(), Rejection> {
     if head.len() > limits.header_bytes {
-        return Err((Reason::HeaderTooLarge, "the header section is longer than `limits.header_bytes`"));
+        return Err(Rejection::new(Reason::HeaderTooLarge, "the header section is longer than `limits.header_bytes`"));
     }
     let (mut fields, mut lengths, mut codings) = (0_usize, 0_usize, 0_usize);
     let mut begun = false;
@@ -55,11 +52,11 @@ pub(super) fn judge_head(head: &[u8], limits: &Limits) -> Result<(), Fault> {
 
 /// Judges the fields of an HTTP/2 request, which has no lines. What HTTP/1 fields it may not have, the protocol's
 /// implementation refuses.
-pub(super) fn judge_fields(headers: &HeaderMap, limits: &Limits) -> Result<(), Fault> {
+pub(super) fn judge_fields(headers: &HeaderMap, limits: &Limits) -> Result<(), Rejection> {
     // 32 bytes for each field, as RFC 9113 §6.5.2 counts.
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
     if bytes > limits.header_bytes {
-        return Err((Reason::HeaderTooLarge, "the header section is longer than `limits.header_bytes`"));
+        return Err(Rejection::new(Reason::HeaderTooLarge, "the header section is longer than `limits.header_bytes`"));
     }
     for value in headers.get_all(CONTENT_LENGTH) {
         judge_length(value.as_bytes())?;
@@ -73,9 +70,9 @@ pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|value: &HeaderValue| value.to_str().ok()?.parse().ok())
 }
 
-fn judge_counts(fields: usize, lengths: usize, codings: usize, limits: &Limits) -> Result<(), Fault> {
+fn judge_counts(fields: usize, lengths: usize, codings: usize, limits: &Limits) -> Result<(), Rejection> {
     if fields > limits.headers {
-        return Err((Reason::HeaderTooLarge, "there are more header fields than `limits.headers`"));
+        return Err(Rejection::new(Reason::HeaderTooLarge, "there are more header fields than `limits.headers`"));
     }
     match (lengths, codings) {
         (0, 0 | 1) | (1, 0) => Ok(()),
@@ -85,12 +82,12 @@ fn judge_counts(fields: usize, lengths: usize, codings: usize, limits: &Limits) 
     }
 }
 
-fn judge_length(value: &[u8]) -> Result<(), Fault> {
+fn judge_length(value: &[u8]) -> Result<(), Rejection> {
     let plain = !value.is_empty() && value.len() <= LENGTH_DIGITS && value.iter().all(u8::is_ascii_digit);
     if plain { Ok(()) } else { Err(invalid("`Content-Length` is not one plain number")) }
 }
 
-fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
+fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or(invalid("a field has no colon"))?;
     let is_blank = |byte: u8| byte == b' ' || byte == b'\t';
     if line[..colon].iter().copied().any(is_blank) {
@@ -102,8 +99,8 @@ fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     Ok((&line[..colon], &value[start..end]))
 }
 
-fn invalid(detail: &'static str) -> Fault {
-    (Reason::FramingInvalid, detail)
+fn invalid(detail: &'static str) -> Rejection {
+    Rejection::new(Reason::FramingInvalid, detail)
 }
 
 #[cfg(test)]
@@ -112,7 +109,7 @@ mod tests {
 
     fn judge(fields: &str) -> Result<(), Reason> {
         let head = format!("POST / HTTP/1.1\r\nHost: a.example\r\n{fields}\r\n");
-        judge_head(head.as_bytes(), &Limits::default()).map_err(|(reason, _)| reason)
+        judge_head(head.as_bytes(), &Limits::default()).map_err(|rejection| rejection.reason)
     }
 
     #[test]
@@ -166,7 +163,7 @@ mod tests {
             "\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
         ] {
             let judged = judge_head(head.as_bytes(), &Limits::default());
-            assert_eq!(judged.unwrap_err().0, Reason::FramingInvalid, "{head:?}");
+            assert_eq!(judged.unwrap_err().reason, Reason::FramingInvalid, "{head:?}");
         }
         assert!(judge_head(b"\r\nGET / HTTP/1.1\r\nHost: a.example\r\n\r\n", &Limits::default()).is_ok());
     }
@@ -174,7 +171,7 @@ mod tests {
     #[test]
     fn a_header_section_has_its_bounds() {
         let limits = Limits { header_bytes: 64, headers: 2, ..Limits::default() };
-        let judge = |head: &str| judge_head(head.as_bytes(), &limits).map_err(|(reason, _)| reason);
+        let judge = |head: &str| judge_head(head.as_bytes(), &limits).map_err(|rejection| rejection.reason);
         assert_eq!(judge("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n"), Ok(()));
         assert_eq!(judge("GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n"), Err(Reason::HeaderTooLarge));
         let long = format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "1".repeat(64));
@@ -189,7 +186,7 @@ mod tests {
             for (name, value) in fields {
                 headers.append(*name, HeaderValue::from_static(value));
             }
-            judge_fields(&headers, &limits).map_err(|(reason, _)| reason)
+            judge_fields(&headers, &limits).map_err(|rejection| rejection.reason)
         };
         assert_eq!(judge(&[("content-length", "5")]), Ok(()));
         assert_eq!(judge(&[("content-length", "+5")]), Err(Reason::FramingInvalid));

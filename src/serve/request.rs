@@ -17,7 +17,7 @@ use super::framing;
 use crate::clock::Timestamp;
 use crate::config::{Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::Outcome;
 use crate::token::TokenCache;
@@ -59,18 +59,15 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Resul
         let path = header.raw_path().split(|byte| *byte == b'?').next().unwrap_or_default();
         exchange.record.path = String::from_utf8_lossy(path).into_owned();
     }
-    let fault = match judged {
-        Err(fault) => Some(fault),
+    let rejection = match judged {
+        Err(rejection) => Some(rejection),
         Ok(()) if is_odd => {
-            Some((Reason::TargetInvalid, "the request line holds more than method, target and version"))
+            let detail = "the request line holds more than method, target and version";
+            Some(Rejection::new(Reason::TargetInvalid, detail))
         }
         Ok(()) => None,
     };
-    Ok(fault.map(|(reason, detail)| {
-        let mut denial = Denial::new(reason, None);
-        denial.detail = detail;
-        denial
-    }))
+    Ok(rejection.map(Denial::from))
 }
 
 /// Marks credentials so that nothing that prints a header map shows them.

@@ -5,9 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Rejection;
 use crate::config::{BroadTokens, Config, IssuerId, ResourceId};
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 
 /// Which resource each audience value names, for each issuer.
 #[derive(Debug, Default)]

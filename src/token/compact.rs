@@ -8,9 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::Rejection;
 use super::json::parse_object;
-use crate::oauth::{Algorithm, Reason};
+use crate::oauth::{Algorithm, Reason, Rejection};
 
 /// A compact JWS whose three segments were decoded, and nothing more: no signature was looked at.
 #[derive(Debug)]

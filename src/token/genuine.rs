@@ -5,12 +5,12 @@
 
 use serde_json::{Map, Value};
 
+use super::Header;
 use super::claims::{Words, text_at, words_at};
 use super::keys::KeySetId;
-use super::{Header, Rejection};
 use crate::clock::Timestamp;
 use crate::config::{ClaimNames, IssuerId, TokenProfile, TrustedIssuer};
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 
 /// A token whose signature was proven with a key of its issuer, and which is an access token by its form.
 #[derive(Clone, Debug)]

@@ -20,5 +20,5 @@ pub use claims::{ClaimForm, Words, claim, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
-pub use rejection::{Refused, Rejection};
+pub use rejection::Refused;
 pub use verify::{Presented, TrustedKeys, VerifiedToken, Voucher, verify};

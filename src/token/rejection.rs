@@ -4,18 +4,7 @@ use std::sync::Arc;
 
 use super::GenuineToken;
 use crate::config::{IssuerId, ResourceId};
-use crate::oauth::Reason;
-
-/// Why a token is refused: the reason everybody may see, and a detail for whoever operates the gateway.
-///
-/// The detail comes from a fixed list. Nothing of the token is ever in it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Rejection {
-    /// The public reason.
-    pub reason: Reason,
-    /// What exactly is wrong, or what to do about it.
-    pub detail: &'static str,
-}
+use crate::oauth::Rejection;
 
 /// What became of a token that was not accepted.
 #[derive(Clone, Debug)]

@@ -11,10 +11,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::keys::{KeyMiss, KeySet};
-use super::{Audience, Compact, GenuineToken, Keyring, Refused, Rejection, TokenCache};
+use super::{Audience, Compact, GenuineToken, Keyring, Refused, TokenCache};
 use crate::clock::Timestamp;
 use crate::config::{ClaimNames, IssuerId, ResourceId};
-use crate::oauth::Reason;
+use crate::oauth::{Reason, Rejection};
 
 /// A genuine access token that is good now, for one resource. Only [`verify()`] makes one.
 #[derive(Clone, Debug)]
