@@ -26,8 +26,11 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PAT
 impl CorsHeaders {
     /// What `cors` says to the page that sent the request.
     pub(super) fn of(cors: Option<&Cors>, headers: &HeaderMap) -> Self {
-        let (Some(cors), Some(origin)) = (cors, headers.get(ORIGIN)) else {
-            return Self { allow_origin: None, varies: cors.is_some() };
+        let Some(cors) = cors else {
+            return Self::default();
+        };
+        let Some(origin) = headers.get(ORIGIN) else {
+            return Self { allow_origin: None, varies: true };
         };
         match &cors.origins {
             CorsOrigins::Any => Self { allow_origin: Some(HeaderValue::from_static("*")), varies: false },

@@ -233,9 +233,8 @@ async fn a_body_has_one_length() {
     ] {
         let before = gateway.forwarded();
         let response = raw(gateway.address, &start(rest)).await;
+        assert_eq!(response.status, 400, "{row} {rest:?}: {response:?}");
         // What is found wrong inside a body is found after its head was forwarded; then the exchange just ends.
-        let is_refused = matches!(response.status, 0 | 400 | 413 | 501 | 502);
-        assert!(is_refused, "{row} {rest:?}: {response:?}");
         if !row.starts_with("9112-7.1") {
             assert_eq!(gateway.forwarded(), before, "{row} {rest:?}");
         }

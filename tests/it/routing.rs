@@ -90,7 +90,7 @@ async fn a_target_with_two_readings_is_refused() {
     for target in ["orders", "*", "api.example.com:443", "http:/orders", ""] {
         let text = format!("GET {target} HTTP/1.1\r\nHost: api.example.com\r\nConnection: close\r\n\r\n");
         let response = raw(gateway.address, text.as_bytes()).await;
-        assert!(matches!(response.status, 0 | 400), "{target}: {response:?}");
+        assert_eq!(response.status, 400, "{target}: {response:?}");
     }
     assert_eq!(gateway.forwarded(), 0);
 }
@@ -106,11 +106,11 @@ async fn a_host_that_nobody_configured_has_no_default() {
         }
     }
     let dotted = gateway.get("api.example.com.", "/", &token).send().await;
-    assert!(matches!(dotted.status, 400 | 421), "{dotted:?}");
-    // Absolute form: the target's host counts, so a stranger's is unknown or refused outright.
+    assert_eq!(dotted.status, 421, "{dotted:?}");
+    // Absolute form names a host too; it is refused outright.
     for target in ["http://evil.example/orders", "https://evil.example/orders", "http://u@api.example.com/orders"] {
         let response = gateway.get("api.example.com", target, &token).send().await;
-        assert!(matches!(response.status, 400 | 421), "9112-3.2-1 {target}: {response:?}");
+        assert_eq!(response.status, 400, "9112-3.2-1 {target}: {response:?}");
     }
     assert_eq!(gateway.forwarded(), 0);
 }
@@ -134,7 +134,7 @@ async fn exactly_one_host_is_sent() {
         "Host: api example.com\r\n",
     ] {
         let response = raw(gateway.address, &request(hosts)).await;
-        assert!(matches!(response.status, 400 | 421), "9112-3.2-1 {hosts:?}: {response:?}");
+        assert_eq!(response.status, 400, "9112-3.2-1 {hosts:?}: {response:?}");
     }
     // H2-8.2-1: `:authority` and `Host` must agree.
     let ask = gateway.get("api.example.com", "/", &token).header("host", "evil.example");
@@ -147,7 +147,7 @@ async fn connect_and_trace_are_not_served() {
     let gateway = Gateway::start("isolation.yaml").await;
     for (method, target) in [("TRACE", "/orders"), ("CONNECT", "api.example.com:443"), ("CONNECT", "/orders")] {
         let response = gateway.ask(method, "api.example.com", target).send().await;
-        assert!(matches!(response.status, 400 | 405), "HTTP-9.3-1 {method} {target}: {response:?}");
+        assert_eq!(response.status, 405, "HTTP-9.3-1 {method} {target}: {response:?}");
     }
     let trace = gateway.ask("TRACE", "api.example.com", "/orders").send_by(Protocol::Http2).await;
     assert_eq!(trace.status, 405);
