@@ -134,10 +134,11 @@ pub(super) fn check_path(path: &str) -> Result<(), TargetFault> {
     }
     let mut segments = path[1..].split('/').peekable();
     while let Some(segment) = segments.next() {
-        let read = &segment[..parameter_start(segment.as_bytes())];
-        if matches!(read, "." | "..") {
+        // An upstream may drop a parameter, or cut at a `?` or `#` that it has decoded, and then see the dots alone.
+        if matches!(&segment[..first_of(segment.as_bytes(), &[b"%3b", b"%3f", b"%23"])], "." | "..") {
             return Err(TargetFault::DotSegment);
         }
+        let read = &segment[..parameter_start(segment.as_bytes())];
         let last_and_empty = segments.peek().is_none() && segment.is_empty();
         if read.is_empty() && !last_and_empty {
             return Err(TargetFault::EmptySegment);
@@ -166,8 +167,16 @@ fn check_escape(rest: &[u8]) -> Result<(), TargetFault> {
 
 /// Where the parameters of a segment begin: at its first `;`, plain or escaped; at its end if it has none.
 pub(super) fn parameter_start(segment: &[u8]) -> usize {
-    let escaped = |at: usize| segment.get(at..at + 3).is_some_and(|escape| escape.eq_ignore_ascii_case(b"%3b"));
-    (0..segment.len()).find(|at| segment[*at] == b';' || escaped(*at)).unwrap_or(segment.len())
+    first_of(segment, &[b"%3b"])
+}
+
+/// Where the first `;`, or the first of these escapes, stands; the segment's end if there is none.
+fn first_of(segment: &[u8], escapes: &[&[u8; 3]]) -> usize {
+    let is_escape = |at: usize| {
+        let here = segment.get(at..at + 3);
+        here.is_some_and(|here| escapes.iter().any(|escape| here.eq_ignore_ascii_case(*escape)))
+    };
+    (0..segment.len()).find(|at| segment[*at] == b';' || is_escape(*at)).unwrap_or(segment.len())
 }
 
 #[cfg(test)]
@@ -231,6 +240,8 @@ mod tests {
             ("/a/./b", DotSegment),
             ("/a/..;x=1/b", DotSegment),
             ("/a/..%3Bx/b", DotSegment),
+            ("/a/..%3Fx", DotSegment),
+            ("/a/.%23", DotSegment),
             ("//a", EmptySegment),
             ("/a//b", EmptySegment),
             ("/a//", EmptySegment),
