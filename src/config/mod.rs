@@ -19,6 +19,7 @@ mod claims;
 mod cors;
 mod defaults;
 pub mod fault;
+mod files;
 mod headers;
 mod interpolate;
 mod issuers;
@@ -33,6 +34,7 @@ mod read;
 mod resource;
 mod rules;
 mod scopes;
+mod source;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -44,9 +46,11 @@ mod yaml;
 
 pub use claims::InvalidClaimPath;
 pub use fault::{Fault, Faults};
+pub use files::FilesRead;
 pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
+pub use source::{Reading, Source};
 
 /// A configuration that can be used, and what somebody should look at all the same.
 #[derive(Clone, Debug)]
@@ -63,25 +67,7 @@ pub struct Loaded {
 ///
 /// [`Faults`] holds everything that is wrong with it, or that the file cannot be read.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
-    let alone = |message: String, hint: &str| {
-        let mut log = FaultLog::new(path, "");
-        log.error(START, message, hint);
-        log.finish().map_or_else(|faults| faults, Faults)
-    };
-    let bytes = read::bounded(path, yaml::MAX_BYTES as u64)
-        .map_err(|why| alone(format!("the file {why}"), "name the configuration with `-c FILE`"))?;
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path, environment),
-        Err(error) => {
-            // What is valid before the first bad byte says where that byte is.
-            let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-            let last = valid.rsplit('\n').next().unwrap_or_default();
-            let place = Place { line: valid.matches('\n').count() + 1, column: last.chars().count() + 1 };
-            let mut log = FaultLog::new(path, &String::from_utf8_lossy(&bytes));
-            log.error(place, "this is not UTF-8", "write the file in UTF-8");
-            Err(log.finish().map_or_else(|faults| faults, Faults))
-        }
-    }
+    read_all(path, environment).loaded
 }
 
 /// Reads a configuration from `text`; `path` is what faults call it, and its folder is where relative paths begin.
@@ -90,19 +76,47 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
 ///
 /// [`Faults`] holds everything that is wrong with it.
 pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
+    read_text(text, path, environment, FilesRead::default()).loaded
+}
+
+fn read_all(path: &Path, environment: &Environment) -> Reading {
+    let mut files = FilesRead::default();
+    let unreadable = |place, text: &str, message: String, hint: &str| {
+        let mut log = FaultLog::new(path, text);
+        log.error(place, message, hint);
+        log.finish().map_or_else(|faults| faults, Faults)
+    };
+    let faults = match files.read(path, yaml::MAX_BYTES as u64).map(String::from_utf8) {
+        Ok(Ok(text)) => return read_text(&text, path, environment, files),
+        Ok(Err(error)) => {
+            // What is valid before the first bad byte says where that byte is.
+            let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+            let last = valid.rsplit('\n').next().unwrap_or_default();
+            let place = Place { line: valid.matches('\n').count() + 1, column: last.chars().count() + 1 };
+            let text = String::from_utf8_lossy(error.as_bytes());
+            unreadable(place, &text, "this is not UTF-8".to_owned(), "write the file in UTF-8")
+        }
+        Err(why) => unreadable(START, "", format!("the file {why}"), "name the configuration with `-c FILE`"),
+    };
+    Reading { loaded: Err(faults), files, is_terminated: false }
+}
+
+fn read_text(text: &str, path: &Path, environment: &Environment, files: FilesRead) -> Reading {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut log = FaultLog::new(path, text);
     let root = yaml::parse(text, &mut log);
-    let mut reader = Reader::new(path, log);
+    let mut reader = Reader::new(path, log, files);
     let config = root.and_then(|mut root| {
         fill(&mut root, environment, &mut reader);
         config(&mut reader, &root)
     });
     let (log, files) = reader.into_parts();
-    let warnings = log.finish()?;
     // Without errors there is a configuration: whoever gives nothing has recorded why.
-    let config = config.ok_or_else(|| Faults(Vec::new()))?;
-    Ok(Loaded { config: Config { files, ..config }, warnings })
+    let loaded = log.finish().and_then(|warnings| {
+        let config = config.ok_or_else(|| Faults(Vec::new()))?;
+        Ok(Loaded { config, warnings })
+    });
+    Reading { loaded, files, is_terminated: source::is_terminated(text) }
 }
 
 fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
@@ -138,7 +152,6 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
         trusted_cas: trusted_cas.map(Into::into),
         log: log.unwrap_or_default(),
         limits,
-        files: Vec::new(),
     })
 }
 

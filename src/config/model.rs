@@ -24,7 +24,7 @@ pub use resource::{
 };
 
 /// A whole configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where requests come in; at least one.
     pub listeners: Vec<Listener>,
@@ -44,8 +44,6 @@ pub struct Config {
     pub log: Log,
     /// Bounds on what anybody may send, hold or take.
     pub limits: Limits,
-    /// Every file whose content went into this value, the configuration first.
-    pub files: Vec<PathBuf>,
 }
 
 /// An issuer, by its place in [`Config::trusted_issuers`].
@@ -57,7 +55,7 @@ pub struct IssuerId(pub usize);
 pub struct ResourceId(pub usize);
 
 /// An address where requests come in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
     /// The address; port 0 asks the system for one.
     pub address: SocketAddr,
@@ -66,7 +64,7 @@ pub struct Listener {
 }
 
 /// A certificate chain and its key, as they were read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     /// The chain's file.
     pub cert: PathBuf,
@@ -77,7 +75,7 @@ pub struct Certificate {
 }
 
 /// The admin listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     /// The address; port 0 asks the system for one.
     pub address: SocketAddr,

@@ -4,11 +4,10 @@
 //! with the rest. A section asks its [`Section`] for every key it knows, and what nobody asked for is an unknown key.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::fault::{FaultLog, Place};
+use super::files::FilesRead;
 use super::nearest;
 use super::yaml::{Key, Kind, Node, Scalar};
 use crate::secret::Secret;
@@ -22,25 +21,20 @@ pub(super) struct Reader {
     /// What relative paths are relative to.
     folder: PathBuf,
     /// Every file that was read.
-    files: Vec<PathBuf>,
+    files: FilesRead,
     /// What came out of interpolation: no hint may show it.
     interpolated: BTreeSet<String>,
 }
 
 impl Reader {
-    pub(super) fn new(path: &Path, log: FaultLog) -> Self {
+    pub(super) fn new(path: &Path, log: FaultLog, files: FilesRead) -> Self {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        Self { log, folder, files: vec![path.to_owned()], interpolated: BTreeSet::new() }
+        Self { log, folder, files, interpolated: BTreeSet::new() }
     }
 
     /// Reads a file that the configuration names; on failure says what is wrong with it, as the end of a sentence.
     pub(super) fn read_file(&mut self, path: &str, at_most: u64) -> Result<Vec<u8>, String> {
-        let full = self.resolve(path);
-        let bytes = bounded(&full, at_most)?;
-        if !self.files.contains(&full) {
-            self.files.push(full);
-        }
-        Ok(bytes)
+        self.files.read(&self.resolve(path), at_most)
     }
 
     /// A path as the configuration writes it, from the folder of the configuration.
@@ -67,7 +61,7 @@ impl Reader {
     }
 
     /// The faults found so far, and the files that were read.
-    pub(super) fn into_parts(self) -> (FaultLog, Vec<PathBuf>) {
+    pub(super) fn into_parts(self) -> (FaultLog, FilesRead) {
         (self.log, self.files)
     }
 
@@ -257,25 +251,6 @@ impl<'n> Section<'n> {
             }
         }
     }
-}
-
-/// Reads a file; on failure says what is wrong with it, as the end of a sentence.
-pub(super) fn bounded(path: &Path, at_most: u64) -> Result<Vec<u8>, String> {
-    let refuse = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => "does not exist".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "may not be read".to_owned(),
-        _ => "cannot be read".to_owned(),
-    };
-    let file = File::open(path).map_err(refuse)?;
-    if file.metadata().map_err(refuse)?.is_dir() {
-        return Err("is a folder".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(at_most + 1).read_to_end(&mut bytes).map_err(refuse)?;
-    if bytes.len() as u64 > at_most {
-        return Err(format!("is longer than {at_most} bytes"));
-    }
-    Ok(bytes)
 }
 
 /// The words that there are, for a hint.

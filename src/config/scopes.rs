@@ -143,6 +143,7 @@ mod tests {
     use std::path::Path;
 
     use super::super::fault::FaultLog;
+    use super::super::files::FilesRead;
     use super::super::yaml;
     use super::*;
 
@@ -151,7 +152,7 @@ mod tests {
         let path = Path::new("gateway.yaml");
         let mut log = FaultLog::new(path, list);
         let node = yaml::parse(list, &mut log).unwrap();
-        let mut reader = Reader::new(path, log);
+        let mut reader = Reader::new(path, log, FilesRead::default());
         let scopes = ["read", "order:{id}"].map(|text| (ScopePattern::parse(text).unwrap(), None));
         let declared = Declared { scopes: scopes.into(), incomplete: false };
         reader.list(&node, |reader, item| Some(use_scope(&declared, reader, item))).unwrap()

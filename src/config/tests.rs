@@ -113,9 +113,10 @@ fn no_port_is_443_for_every_resource() {
 #[test]
 fn every_file_that_was_read_is_known() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/good/everything.yaml");
-    let loaded = load(&path, &environment()).unwrap();
-    let files: Vec<_> = loaded.config.files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-    assert_eq!(files, ["everything.yaml", "site.pem", "site.key"]);
+    let mut reading = Source::new(&path, environment()).read();
+    let files: Vec<_> = reading.files.paths().filter_map(|path| path.file_name()?.to_str()).collect();
+    assert_eq!(files, ["site.key", "site.pem", "everything.yaml"]);
+    assert!(reading.loaded.is_ok() && reading.files.still_say_so());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::oauth::{Algorithm, ResourceIndicator, Scope, ScopePattern};
 use crate::route::{HostPattern, PathPattern};
 
 /// A protected resource, or a public one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resource {
     /// Its identifier: routing, audience, metadata and minting all come from it.
     pub key: ResourceIndicator,
@@ -95,7 +95,7 @@ pub enum UpstreamProtocol {
 }
 
 /// A demand on the requests that it matches.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// Relative to the resource; nothing for every path.
     pub path: Option<PathPattern>,
@@ -127,7 +127,7 @@ pub enum Unmatched {
 }
 
 /// What one issuer's tokens are worth at one resource.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResourceIssuer {
     /// The issuer.
     pub issuer: IssuerId,
