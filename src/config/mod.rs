@@ -14,10 +14,12 @@ use resource::{Surroundings, WrittenResource};
 use yaml::{Node, START};
 
 mod advice;
+mod changes;
 mod check;
 mod claims;
 mod cors;
 mod defaults;
+pub mod describe;
 pub mod fault;
 mod files;
 mod headers;
@@ -44,6 +46,7 @@ mod value;
 mod vouching;
 mod yaml;
 
+pub use changes::changes;
 pub use claims::InvalidClaimPath;
 pub use fault::{Fault, Faults};
 pub use files::FilesRead;

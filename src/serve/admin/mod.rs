@@ -1,10 +1,9 @@
 //! The operators' own listener: health, metrics, the configuration in force, and a page to look at.
 //!
 //! It is apart from the listeners that clients reach, and no route leads to it. `access` says who may ask what,
-//! `describe` shows the configuration without its secrets, `page` is for people.
+//! `page` is for people.
 
 mod access;
-mod describe;
 mod page;
 mod readiness;
 
@@ -29,6 +28,7 @@ pub use readiness::Readiness;
 
 use super::BindError;
 use crate::config::Admin;
+use crate::config::describe::describe;
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 
@@ -127,7 +127,7 @@ async fn metrics(State(asked): State<Asked>) -> Response {
 
 async fn configuration(State(asked): State<Asked>) -> Response {
     let snapshot = asked.desk.current.load_full();
-    let mut described = describe::describe(&snapshot.config);
+    let mut described = describe(&snapshot.config);
     described["generation"] = snapshot.generation.into();
     Json(described).into_response()
 }

@@ -3,15 +3,15 @@
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::{address, claims, requirements, time};
-use crate::config::{
+use super::super::model::{
     AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, IdentitySource, IssuerId, Resource,
     ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
 };
+use super::{address, claims, requirements, time};
 use crate::oauth::ScopePattern;
 
 /// Describes a resource.
-pub(super) fn resource(config: &Config, resource: &Resource) -> Value {
+pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value {
     let vouching = resource.issuers.iter();
     let vouching: Map<String, Value> =
         vouching.map(|entry| (issuer_name(config, entry.issuer), issuer_entry(entry))).collect();
@@ -56,6 +56,9 @@ pub(super) fn resource(config: &Config, resource: &Resource) -> Value {
         "path_parameters": resource.path_parameters,
         "upgrade": if resource.websocket { json!(["websocket"]) } else { json!([]) },
         "body_bytes": resource.body_bytes,
+        "user_claims": resource.user_claims,
+        "signing_algorithm": resource.signing_algorithm.map(|algorithm| algorithm.as_str()),
+        "lifetimes": resource.access_token_lifetime.map(|lifetime| json!({ "access_token": time(lifetime) })),
     })
 }
 

@@ -9,49 +9,44 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::config::{
-    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, LogFormat, Requirement,
-    SubjectForm, TokenProfile, TrustedIssuer,
+use super::model::{
+    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network,
+    Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 use crate::secret::Secret;
 
+pub(super) use resource::resource;
+
 /// Describes a configuration.
-pub(super) fn describe(config: &Config) -> Value {
+pub fn describe(config: &Config) -> Value {
     let issuers = config.trusted_issuers.iter();
     let issuers: Map<String, Value> = issuers.map(|issuer| (issuer.name.to_string(), trusted_issuer(issuer))).collect();
     let resources = config.resources.iter();
-    let resources: Map<String, Value> =
-        resources.map(|each| (each.key.to_string(), resource::resource(config, each))).collect();
+    let resources: Map<String, Value> = resources.map(|each| (each.key.to_string(), resource(config, each))).collect();
     let scopes = config.scopes.iter().map(|(scope, description)| (scope.to_string(), json!(description)));
-    let proxies = config.trusted_proxies.iter().map(|network| format!("{}/{}", network.address, network.prefix));
-    let format = match config.log.format {
-        LogFormat::Auto => "auto",
-        LogFormat::Json => "json",
-        LogFormat::Text => "text",
-    };
     json!({
         "listen": config.listeners.iter().map(listener).collect::<Value>(),
         "admin": config.admin.as_ref().map(admin),
         "trusted_issuers": issuers,
         "resources": resources,
         "scopes": scopes.collect::<Map<_, _>>(),
-        "trusted_proxies": proxies.collect::<Value>(),
+        "trusted_proxies": networks(&config.trusted_proxies),
         "trusted_cas": config.trusted_cas.is_some(),
-        "log": { "level": config.log.level, "format": format },
+        "log": log(&config.log),
         "limits": limits(&config.limits),
     })
 }
 
-fn listener(listener: &Listener) -> Value {
+pub(super) fn listener(listener: &Listener) -> Value {
     let files = listener.tls.iter().map(|certificate| certificate.cert.display().to_string());
     json!({ "address": listener.address.to_string(), "tls": files.collect::<Value>() })
 }
 
-fn admin(admin: &Admin) -> Value {
+pub(super) fn admin(admin: &Admin) -> Value {
     json!({ "address": admin.address.to_string(), "token": presence(admin.token.as_ref()), "hosts": admin.hosts })
 }
 
-fn trusted_issuer(issuer: &TrustedIssuer) -> Value {
+pub(super) fn trusted_issuer(issuer: &TrustedIssuer) -> Value {
     let (keys, source) = key_source(&issuer.keys);
     let mut described = json!({
         "issuer": issuer.issuers,
@@ -107,7 +102,20 @@ fn requirements(requirements: &[Requirement]) -> Value {
     Value::Object(each.collect())
 }
 
-fn limits(limits: &Limits) -> Value {
+pub(super) fn networks(networks: &[Network]) -> Value {
+    networks.iter().map(|network| format!("{}/{}", network.address, network.prefix)).collect()
+}
+
+pub(super) fn log(log: &Log) -> Value {
+    let format = match log.format {
+        LogFormat::Auto => "auto",
+        LogFormat::Json => "json",
+        LogFormat::Text => "text",
+    };
+    json!({ "level": log.level, "format": format })
+}
+
+pub(super) fn limits(limits: &Limits) -> Value {
     json!({
         "header_bytes": limits.header_bytes,
         "headers": limits.headers,
@@ -154,8 +162,8 @@ fn time(duration: Duration) -> String {
 mod tests {
     use std::path::Path;
 
+    use super::super::{Environment, parse};
     use super::*;
-    use crate::config::{Environment, parse};
 
     const YAML: &str = "
         listen: 127.0.0.1:0

@@ -1,0 +1,220 @@
+//! What another configuration changes, in words: `https://api2.example.com: scopes +reports.write; upstream -http://10.0.0.8/`.
+//!
+//! Both configurations are described in the words of `gateway.yaml`, and the descriptions are compared, so that no key
+//! can be forgotten here. What a description keeps to itself, secrets and the content of files, is told as such.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::describe;
+use super::fault::brief;
+use super::model::Config;
+
+/// The most that is shown of one value, in characters.
+const MAX_VALUE: usize = 100;
+/// What changed where nothing that is shown did.
+const HIDDEN: &str = "another secret, or a file with another content";
+
+/// What `after` changes, a sentence for each listener, issuer, resource or section; nothing if both mean the same.
+pub fn changes(before: &Config, after: &Config) -> Vec<String> {
+    let mut told = Vec::new();
+    let addresses = |config: &Config| config.listeners.iter().map(|each| each.address.to_string()).collect::<Vec<_>>();
+    let listeners = Parts { title: "listen ", before: &addresses(before), after: &addresses(after) };
+    listeners.compare(&mut told, |old, new| {
+        let (old, new) = (&before.listeners[old], &after.listeners[new]);
+        (old != new).then(|| (describe::listener(old), describe::listener(new)))
+    });
+    section(&mut told, "admin", &before.admin, &after.admin, |admin| admin.as_ref().map(describe::admin).into());
+    let names = |config: &Config| config.trusted_issuers.iter().map(|each| each.name.to_string()).collect::<Vec<_>>();
+    let (old_names, new_names) = (names(before), names(after));
+    let issuers = Parts { title: "trusted issuer ", before: &old_names, after: &new_names };
+    issuers.compare(&mut told, |old, new| {
+        let (old, new) = (&before.trusted_issuers[old], &after.trusted_issuers[new]);
+        (old != new).then(|| (describe::trusted_issuer(old), describe::trusted_issuer(new)))
+    });
+    let keys = |config: &Config| config.resources.iter().map(|each| each.key.to_string()).collect::<Vec<_>>();
+    let resources = Parts { title: "", before: &keys(before), after: &keys(after) };
+    // With the issuers in another order every resource looks different and means the same.
+    let renumbered = old_names.iter().enumerate().any(|(at, name)| new_names.get(at) != Some(name));
+    resources.compare(&mut told, |old, new| {
+        let (old, new) = (&before.resources[old], &after.resources[new]);
+        if old == new && !renumbered {
+            return None;
+        }
+        let described = (describe::resource(before, old), describe::resource(after, new));
+        (described.0 != described.1 || old.upstream != new.upstream).then_some(described)
+    });
+    let scopes =
+        |config: &Config| config.scopes.iter().map(|(scope, text)| (scope.to_string(), text.as_str().into())).collect();
+    section(&mut told, "scopes", before, after, |config| Value::Object(scopes(config)));
+    section(&mut told, "trusted_proxies", &before.trusted_proxies, &after.trusted_proxies, |list| {
+        describe::networks(list)
+    });
+    section(&mut told, "trusted_cas", &before.trusted_cas, &after.trusted_cas, |cas| cas.is_some().into());
+    section(&mut told, "log", &before.log, &after.log, describe::log);
+    section(&mut told, "limits", &before.limits, &after.limits, describe::limits);
+    told
+}
+
+/// Named parts of both configurations.
+struct Parts<'a> {
+    title: &'a str,
+    before: &'a [String],
+    after: &'a [String],
+}
+
+impl Parts<'_> {
+    /// Tells what came, what went, and what `describe` gives for both sides of what stayed and is not the same.
+    fn compare(&self, told: &mut Vec<String>, describe: impl Fn(usize, usize) -> Option<(Value, Value)>) {
+        let old: HashMap<&str, usize> = self.before.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
+        let new: HashSet<&str> = self.after.iter().map(String::as_str).collect();
+        for (at, name) in self.after.iter().enumerate() {
+            match old.get(name.as_str()) {
+                None => told.push(format!("{}{name}: added", self.title)),
+                Some(&old) => {
+                    if let Some((old, new)) = describe(old, at) {
+                        told.push(format!("{}{name}: {}", self.title, in_words(&old, &new)));
+                    }
+                }
+            }
+        }
+        let gone = self.before.iter().filter(|name| !new.contains(name.as_str()));
+        told.extend(gone.map(|name| format!("{}{name}: removed", self.title)));
+    }
+}
+
+fn section<T: PartialEq>(told: &mut Vec<String>, name: &str, before: &T, after: &T, describe: impl Fn(&T) -> Value) {
+    if before != after {
+        told.push(format!("{name}: {}", in_words(&describe(before), &describe(after))));
+    }
+}
+
+/// The differences between two descriptions.
+fn in_words(before: &Value, after: &Value) -> String {
+    let mut words = Vec::new();
+    differences("", before, after, &mut words);
+    if words.is_empty() { HIDDEN.to_owned() } else { words.join("; ") }
+}
+
+fn differences(path: &str, before: &Value, after: &Value, words: &mut Vec<String>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Value::Object(old), Value::Object(new)) => {
+            let mut marks = String::new();
+            for (key, value) in new {
+                match old.get(key) {
+                    // `urls` is what an upstream is; the word adds nothing.
+                    Some(was) if key == "urls" => differences(path, was, value, words),
+                    Some(was) => differences(&joined(path, key), was, value, words),
+                    None => mark(&mut marks, '+', key),
+                }
+            }
+            old.keys().filter(|key| !new.contains_key(*key)).for_each(|key| mark(&mut marks, '-', key));
+            if !marks.is_empty() {
+                words.push(format!("{path}{marks}").trim_start().to_owned());
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            let mut marks = String::new();
+            new.iter().filter(|item| !old.contains(item)).for_each(|item| mark(&mut marks, '+', &shown(item)));
+            old.iter().filter(|item| !new.contains(item)).for_each(|item| mark(&mut marks, '-', &shown(item)));
+            let marks = if marks.is_empty() { " in another order" } else { &marks };
+            words.push(format!("{path}{marks}").trim_start().to_owned());
+        }
+        (Value::Null, new) => words.push(format!("{path} {}", shown(new)).trim_start().to_owned()),
+        (_, Value::Null) => words.push(format!("{path} no more").trim_start().to_owned()),
+        (old, new) => words.push(format!("{path} {} instead of {}", shown(new), shown(old)).trim_start().to_owned()),
+    }
+}
+
+fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn mark(marks: &mut String, sign: char, what: &str) {
+    // Writing into a string cannot fail.
+    let _ = write!(marks, " {sign}{what}");
+}
+
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    brief(&text, MAX_VALUE).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::{Environment, parse};
+    use super::*;
+
+    const BEFORE: &str = "
+listen: 127.0.0.1:8080
+admin: { address: 127.0.0.1:9090, token: 0123456789abcdef }
+trusted_issuers:
+  corp: { issuer: https://login.example.com }
+  partner: { issuer: https://partner.example.com }
+resources:
+  https://api1.example.com: { upstream: http://127.0.0.1:9001, scopes: { read: Read } }
+  https://api2.example.com:
+    upstream: { urls: [http://10.0.0.7, http://10.0.0.8] }
+    scopes: [reports]
+    issuers: { partner: {} }
+";
+
+    fn config(text: &str) -> Config {
+        match parse(text, Path::new("gateway.yaml"), &Environment::default()) {
+            Ok(loaded) => loaded.config,
+            Err(faults) => panic!("{faults}"),
+        }
+    }
+
+    /// What is told once these texts have taken the place of those.
+    fn told(exchanged: &[(&str, &str)]) -> Vec<String> {
+        let mut after = BEFORE.to_owned();
+        for (old, new) in exchanged {
+            assert!(after.contains(old), "{old}");
+            after = after.replace(old, new);
+        }
+        changes(&config(BEFORE), &config(&after))
+    }
+
+    #[test]
+    fn nothing_is_told_of_what_means_the_same() {
+        assert_eq!(told(&[("listen:", "# where\nlisten:")]), [""; 0]);
+        let reordered = [
+            ("  corp: { issuer: https://login.example.com }\n", ""),
+            ("partner.example.com }\n", "partner.example.com }\n  corp: { issuer: https://login.example.com }\n"),
+        ];
+        assert_eq!(told(&reordered), [""; 0]);
+    }
+
+    #[test]
+    fn a_resource_tells_what_came_and_what_went() {
+        let exchanged = [("scopes: [reports]", "scopes: [reports, reports.write]"), (", http://10.0.0.8]", "]")];
+        assert_eq!(told(&exchanged), ["https://api2.example.com: scopes +reports.write; upstream -http://10.0.0.8/"]);
+        let exchanged = [("https://api1.example.com", "https://api3.example.com")];
+        assert_eq!(told(&exchanged), ["https://api3.example.com: added", "https://api1.example.com: removed"]);
+    }
+
+    #[test]
+    fn sections_tell_the_new_value_and_the_old_one() {
+        let exchanged = [("listen:", "limits: { drain: 5s }\nlog: { level: debug }\nlisten:")];
+        assert_eq!(told(&exchanged), ["log: level debug instead of info", "limits: drain 5s instead of 25s"]);
+        let exchanged = [("https://login.example.com }", "https://login.example.com, algorithms: [ES256] }")];
+        assert!(told(&exchanged)[0].starts_with("trusted issuer corp: algorithms -RS256"), "{:?}", told(&exchanged));
+    }
+
+    #[test]
+    fn a_secret_is_told_to_be_another_one_and_not_shown() {
+        let exchanged = [("0123456789abcdef", "fedcba9876543210")];
+        assert_eq!(told(&exchanged), ["admin: another secret, or a file with another content"]);
+    }
+}
