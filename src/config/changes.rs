@@ -46,9 +46,9 @@ pub fn changes(before: &Config, after: &Config) -> Vec<String> {
         let described = (describe::resource(before, old), describe::resource(after, new));
         (described.0 != described.1 || old.upstream != new.upstream).then_some(described)
     });
-    let scopes =
-        |config: &Config| config.scopes.iter().map(|(scope, text)| (scope.to_string(), text.as_str().into())).collect();
-    section(&mut told, "scopes", before, after, |config| Value::Object(scopes(config)));
+    section(&mut told, "scopes", &before.scopes, &after.scopes, |scopes| {
+        scopes.iter().map(|(scope, text)| (scope.to_string(), Value::from(text.as_str()))).collect()
+    });
     section(&mut told, "trusted_proxies", &before.trusted_proxies, &after.trusted_proxies, |list| {
         describe::networks(list)
     });

@@ -76,6 +76,11 @@ impl TokenCache {
         self.tokens.insert(digest, token);
     }
 
+    /// Holds about so many bytes at most from now on.
+    pub fn resize(&self, bytes: usize) {
+        self.tokens.set_capacity(bytes as u64);
+    }
+
     /// How often a proven token was found.
     pub fn hits(&self) -> u64 {
         self.hits.load(Ordering::Relaxed)

@@ -70,6 +70,12 @@ impl TrustedKeys {
         &self.keyrings
     }
 
+    /// Whose current keys proved a token: the issuer that it was proven for, which may have another place by now.
+    fn place_of(&self, token: &GenuineToken, now: Timestamp) -> Option<IssuerId> {
+        let proves = |issuer: &IssuerId| self.current(*issuer, now).is_some_and(|keys| keys.id() == token.key_set);
+        Some(token.issuer).filter(proves).or_else(|| (0..self.keyrings.len()).map(IssuerId).find(proves))
+    }
+
     fn current(&self, issuer: IssuerId, now: Timestamp) -> Option<Arc<KeySet>> {
         self.keyrings.get(issuer.0)?.current(now)
     }
@@ -137,11 +143,17 @@ fn prove(
         return Err(Rejection { reason: Reason::TokenTooLarge, detail }.into());
     }
     let digest = tokens.digest(presented.compact);
-    let is_current = |token: &GenuineToken| {
-        trusted.current(token.issuer, presented.now).is_some_and(|keys| keys.id() == token.key_set)
-    };
+    let is_current = |token: &GenuineToken| trusted.place_of(token, presented.now).is_some();
     if let Some(genuine) = tokens.get(&digest, is_current) {
-        return Ok(genuine);
+        return match trusted.place_of(&genuine, presented.now) {
+            Some(issuer) if issuer != genuine.issuer => {
+                // The configuration lists its issuers in another order now; what the signature proved stays proven.
+                let moved = Arc::new(GenuineToken { issuer, ..GenuineToken::clone(&genuine) });
+                tokens.insert(digest, Arc::clone(&moved));
+                Ok(moved)
+            }
+            _ => Ok(genuine),
+        };
     }
     let genuine = Arc::new(prove_anew(presented, trusted, admits)?);
     tokens.insert(digest, Arc::clone(&genuine));

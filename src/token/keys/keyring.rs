@@ -70,7 +70,27 @@ impl Keyring {
     /// A file without a usable key leaves the ring without its keys, and [`Keyring::status`] says why. Whoever starts a
     /// gateway asks [`Keyring::is_hopeless`] first.
     pub fn new(issuer: TrustedIssuer, fetcher: Fetcher) -> Arc<Self> {
-        let (documents, news) = Documents::new(&issuer);
+        Self::begin_with(issuer, fetcher, |_, _| {})
+    }
+
+    /// A ring for `issuer` after a change of the configuration. What the ring before read at the same places, with the
+    /// same credential and as the same issuer, is taken over, so that the change needs nobody to answer at once.
+    pub fn succeed(before: &Self, issuer: TrustedIssuer, fetcher: Fetcher) -> Arc<Self> {
+        let is_same = before.issuer.issuers == issuer.issuers && before.issuer.fetch_token == issuer.fetch_token;
+        Self::begin_with(issuer, fetcher, |documents, issuer| {
+            if is_same {
+                documents.inherit(&held(&before.documents), issuer);
+            }
+        })
+    }
+
+    fn begin_with(
+        issuer: TrustedIssuer,
+        fetcher: Fetcher,
+        prepare: impl FnOnce(&mut Documents, &TrustedIssuer),
+    ) -> Arc<Self> {
+        let (mut documents, news) = Documents::new(&issuer);
+        prepare(&mut documents, &issuer);
         let is_fetched = !documents.errands().is_empty();
         let ring = Arc::new_cyclic(|itself| Self {
             is_fetched,

@@ -15,7 +15,7 @@ use crate::config::{JwksLocation, KeySource, TrustedIssuer};
 use crate::fetch::{FetchError, FetchFault, Fetcher};
 
 /// A place that keys come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
     /// A file that was read with the configuration, and is never read again.
     File(PathBuf, Arc<[u8]>),

@@ -352,3 +352,23 @@ async fn one_broken_key_does_not_cost_the_set() {
     ring.refetch().await;
     assert_eq!((kids(&ring), ring.status(Timestamp::now()).last_error), (vec!["a"], None));
 }
+
+#[tokio::test]
+async fn a_changed_issuer_keeps_what_the_same_places_gave() {
+    let site = Site::start().await;
+    site.publish("/jwks", &["a"]);
+    let before = ring(site.with_keys_at(&["/jwks"]));
+    before.refetch().await;
+    let asked = site.server.requests().len();
+    let changed = TrustedIssuer { refresh: Duration::from_secs(7), ..before.issuer().clone() };
+    let after = Keyring::succeed(&before, changed.clone(), before.fetcher.clone());
+    assert_eq!((kids(&after), site.server.requests().len()), (vec!["a"], asked));
+    assert_ne!(id(&after), id(&before), "what was proven before is proven again");
+
+    let elsewhere = TrustedIssuer { keys: site.with_keys_at(&["/other"]).keys, ..changed.clone() };
+    let stranger = TrustedIssuer { issuers: vec!["https://other.example".to_owned()], ..changed.clone() };
+    let stricter = TrustedIssuer { algorithms: vec![crate::oauth::Algorithm::Rs256], ..changed };
+    for issuer in [elsewhere, stranger, stricter] {
+        assert_eq!(kids(&Keyring::succeed(&before, issuer, before.fetcher.clone())), Vec::<&str>::new());
+    }
+}
