@@ -3,29 +3,34 @@
 //! Everything is made before anything is served: a fault is an ordinary error, and the first request already finds the
 //! whole gate.
 
+mod reload;
+mod restart;
+mod workshop;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use reload::Origin;
+
 use crate::clock::Timestamp;
-use crate::config::{Config, Limits};
-use crate::fetch::{Fetcher, InvalidTrust};
+use crate::config::Config;
+use crate::fetch::InvalidTrust;
 use crate::guard::InvalidGate;
-use crate::serve::admin::{AdminListening, Desk, Readiness};
+use crate::serve::admin::{AdminListening, Desk, Orders, Readiness};
 use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
-use crate::snapshot::{Current, Snapshot};
+use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Sources;
 use crate::token::{Keyring, TokenCache};
-use crate::upstream::{RootsError, UpstreamPool};
+use crate::upstream::RootsError;
+use reload::Reloader;
+use workshop::Workshop;
 
-/// How long the start waits for the names of upstreams; what is not known by then is resolved in the background.
-const RESOLVE_AT_START: Duration = Duration::from_secs(2);
 /// How long readiness waits for the keys of every issuer; one that is down must not keep the others' APIs away.
 const READY_AT_LAST: Duration = Duration::from_secs(10);
 /// How long an operator's request may take once everything else has ended.
@@ -61,11 +66,11 @@ pub enum StartError {
 
 /// A gateway that is served.
 pub struct Running {
-    current: Current,
+    current: Arc<Current>,
     serving: Serving,
     operators: Option<Operators>,
     readiness: Arc<Readiness>,
-    limits: Limits,
+    orders: Option<Orders>,
     /// Tells the background tasks to end; they also end when it is dropped.
     stop: watch::Sender<bool>,
 }
@@ -77,50 +82,43 @@ struct Operators {
 }
 
 impl Running {
-    /// Binds, compiles and serves a configuration; call it on a tokio runtime.
+    /// Binds, compiles and serves a configuration; call it on a tokio runtime. With an `origin` it is read again when it
+    /// changes, and when somebody asks for it.
     ///
     /// # Errors
     ///
     /// [`StartError`] says what cannot be used; nothing is served then.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(config: Config, origin: Option<Origin>) -> Result<Self, StartError> {
         let listening = Listening::bind(&config.listeners)?;
         let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
-        let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
-        let issuers = config.trusted_issuers.iter();
-        let keyrings: Vec<_> = issuers.map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-        for keyring in &keyrings {
-            if let Some(why) = keyring.is_hopeless() {
-                return Err(StartError::NoKeys { issuer: keyring.issuer().name.to_string(), why });
-            }
-        }
-        let upstreams = UpstreamPool::of(&config, &[])?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
-        let limits = config.limits.clone();
-        let snapshot = Snapshot::new(1, Arc::new(config), keyrings.clone(), upstreams.clone())?;
-        let gateway = Gateway {
-            current: Arc::new(ArcSwap::from_pointee(snapshot)),
-            tokens: Arc::new(tokens),
-            metrics: Arc::new(Metrics::default()),
-        };
+        let mut workshop = Workshop::new(&config)?;
+        let draft = workshop.draft(config, 1, None)?;
+        draft.resolve().await;
+        let current = Arc::new(Current::new(workshop.finish(draft)));
+        let metrics = Arc::new(Metrics::default());
+        let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), metrics };
         gateway.metrics.attach(sources(&gateway));
         gateway.metrics.reloaded(1);
 
         let (stop, stopping) = watch::channel(false);
-        for keyring in &keyrings {
-            tokio::spawn(Arc::clone(keyring).keep_fresh(stopping.clone()));
-        }
         let readiness = Arc::new(Readiness::default());
-        tokio::spawn(become_ready(keyrings, Arc::clone(&readiness)));
-        let current = Arc::clone(&gateway.current);
+        tokio::spawn(become_ready(current.load().gate.keyrings().to_vec(), Arc::clone(&readiness)));
+        let serving = listening.serve(gateway.clone());
+        let orders = origin.map(|origin| {
+            let (orders, incoming) = Orders::new();
+            let reloader = Reloader { origin, gateway: gateway.clone(), workshop, orders: orders.clone() };
+            tokio::spawn(reloader.work(incoming, stopping.clone()));
+            orders
+        });
         let desk = Desk {
             current: Arc::clone(&current),
-            metrics: Arc::clone(&gateway.metrics),
+            metrics: gateway.metrics,
             readiness: Arc::clone(&readiness),
+            orders: orders.clone(),
         };
         let operators = admin.map(|admin| Operators { address: admin.address(), task: admin.serve(desk, stopping) });
-        resolve(&upstreams).await;
-        let serving = listening.serve(gateway);
-        Ok(Self { current, serving, operators, readiness, limits, stop })
+        Ok(Self { current, serving, operators, readiness, orders, stop })
     }
 
     /// Where requests are awaited.
@@ -134,19 +132,25 @@ impl Running {
     }
 
     /// What new requests are judged by.
-    pub fn current(&self) -> &Current {
+    pub fn current(&self) -> &Arc<Current> {
         &self.current
+    }
+
+    /// Where reloads are ordered; nothing without an origin.
+    pub fn orders(&self) -> Option<&Orders> {
+        self.orders.as_ref()
     }
 
     /// Resolves once the keys of every issuer have been tried, whether they were had or not.
     pub async fn keys_tried(&self) {
-        all_tried(self.current.load_full().gate.keyrings()).await;
+        all_tried(self.current.load().gate.keyrings()).await;
     }
 
     /// Ends: no new requests, those under way within `limits.drain`, then everything. Says how many were cut.
     pub async fn drain(self) -> usize {
         self.readiness.draining();
-        let cut = self.serving.drain(&self.limits).await;
+        let limits = self.current.load().config.limits.clone();
+        let cut = self.serving.drain(&limits).await;
         let _ = self.stop.send(true);
         if let Some(Operators { task, .. }) = self.operators {
             // Whoever still reads the metrics may finish; nobody may keep the program alive.
@@ -166,17 +170,6 @@ async fn all_tried(keyrings: &[Arc<Keyring>]) {
     for keyring in keyrings {
         keyring.tried().await;
     }
-}
-
-/// Finds the addresses of all upstreams, and keeps them fresh from now on.
-async fn resolve(upstreams: &[Arc<UpstreamPool>]) {
-    let mut names = JoinSet::new();
-    for pool in upstreams {
-        pool.keep_fresh();
-        let pool = Arc::clone(pool);
-        names.spawn(async move { pool.resolve().await });
-    }
-    let _ = timeout(RESOLVE_AT_START, names.join_all()).await;
 }
 
 /// What the metrics read from where it is kept.

@@ -3,11 +3,13 @@
 //! A request pins one `Arc<Snapshot>` and is judged by nothing else. A reload makes another one off to the side and
 //! swaps it in whole.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, ResourceId};
 use crate::guard::{Gate, InvalidGate};
 use crate::token::Keyring;
 use crate::upstream::UpstreamPool;
@@ -23,10 +25,8 @@ pub struct Snapshot {
     pub gate: Gate,
     /// Where each resource's requests go, by [`crate::config::ResourceId`].
     pub upstreams: Vec<Arc<UpstreamPool>>,
+    by_key: HashMap<Box<str>, ResourceId>,
 }
-
-/// The snapshot that new requests get.
-pub type Current = Arc<ArcSwap<Snapshot>>;
 
 impl Snapshot {
     /// Compiles a configuration; `keyrings` are those of its trusted issuers and `upstreams` those of its resources,
@@ -42,6 +42,55 @@ impl Snapshot {
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let gate = Gate::new(&config, keyrings)?;
-        Ok(Self { generation, config, gate, upstreams })
+        let keys = config.resources.iter().enumerate();
+        let by_key = keys.map(|(at, resource)| (resource.key.as_str().into(), ResourceId(at))).collect();
+        Ok(Self { generation, config, gate, upstreams, by_key })
+    }
+
+    /// The resource with this key.
+    pub fn resource(&self, key: &str) -> Option<ResourceId> {
+        self.by_key.get(key).copied()
+    }
+}
+
+/// The snapshot that requests are judged by now, and word of every other one that takes its place.
+#[derive(Debug)]
+pub struct Current {
+    snapshot: ArcSwap<Snapshot>,
+    generation: watch::Sender<u64>,
+}
+
+impl Current {
+    /// Begins with a snapshot.
+    pub fn new(snapshot: Snapshot) -> Self {
+        let generation = watch::Sender::new(snapshot.generation);
+        Self { snapshot: ArcSwap::from_pointee(snapshot), generation }
+    }
+
+    /// The snapshot, to be pinned.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Looks at the snapshot without pinning it; never across an `await`.
+    pub fn look<T>(&self, at: impl FnOnce(&Snapshot) -> T) -> T {
+        at(&self.snapshot.load())
+    }
+
+    /// Whether this is still the snapshot that requests are judged by.
+    pub fn is(&self, snapshot: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(&self.snapshot.load(), snapshot)
+    }
+
+    /// Puts another one in its place. What asks [`Self::load`] or [`Self::is`] from now on gets the new one.
+    pub fn replace(&self, snapshot: Snapshot) {
+        let generation = snapshot.generation;
+        self.snapshot.store(Arc::new(snapshot));
+        self.generation.send_replace(generation);
+    }
+
+    /// Tells of every replacement from now on.
+    pub fn replacements(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 }

@@ -13,8 +13,8 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::output::{print, tell};
-use crate::app::{Running, StartError};
-use crate::config::{self, Environment, Loaded, Log};
+use crate::app::{Origin, Running, StartError};
+use crate::config::{Environment, Log, Reading, Source};
 use crate::serve::BindError;
 use crate::telemetry::log;
 use issuer::DevelopmentIssuer;
@@ -89,8 +89,10 @@ impl Demo {
                 None => loopback().await?.local_addr()?.port(),
             };
             let settings = Settings::write(&Addresses { port, issuer: issuer.address(), apis })?;
-            let Loaded { config, .. } = config::load(settings.file(), &Environment::default())?;
-            match Running::start(config).await {
+            let source = Source::new(settings.file(), Environment::default());
+            let Reading { loaded, files, is_terminated } = source.read();
+            let origin = Origin { source, files, is_terminated };
+            match Running::start(loaded?.config, Some(origin)).await {
                 Ok(running) => return Ok((running, settings)),
                 Err(StartError::Bind(BindError::Address { source, .. }))
                     if source.kind() == io::ErrorKind::AddrInUse && self.port.is_none() && attempts < ATTEMPTS => {}

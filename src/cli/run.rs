@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::tell;
-use crate::app::Running;
-use crate::config::{self, Environment, Loaded};
+use crate::app::{Origin, Running};
+use crate::config::{Environment, Loaded, Reading, Source};
+use crate::serve::admin::Orders;
 use crate::telemetry::log;
 
 /// Serve a configuration until SIGTERM or Ctrl-C
@@ -21,7 +22,9 @@ pub struct Run {
 impl Run {
     /// Serves, and says how it ended: 0 after a stop that was asked for, 1 if serving failed, 2 for a bad configuration.
     pub async fn run(&self) -> ExitCode {
-        let Loaded { config, warnings } = match config::load(&self.config, &Environment::of_process()) {
+        let source = Source::new(&self.config, Environment::of_process());
+        let Reading { loaded, files, is_terminated } = source.read();
+        let Loaded { config, warnings } = match loaded {
             Ok(loaded) => loaded,
             Err(faults) => {
                 tell(&faults.to_string());
@@ -34,7 +37,7 @@ impl Run {
         if let Err(error) = log::start(&config.log) {
             return failed(&error);
         }
-        match Running::start(config).await {
+        match Running::start(config, Some(Origin { source, files, is_terminated })).await {
             Ok(running) => serve(running).await,
             Err(error) => failed(&error),
         }
@@ -53,7 +56,6 @@ async fn serve(running: Running) -> ExitCode {
     if let Some(address) = running.admin() {
         tell(&format!("listening on http://{address} (admin)\n"));
     }
-    // A terminal that closes must not end the gate, and reading the file anew while it runs is not supported yet.
     let mut hangup = match signal(SignalKind::hangup()) {
         Ok(hangup) => hangup,
         Err(error) => return failed(&error),
@@ -62,7 +64,8 @@ async fn serve(running: Running) -> ExitCode {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => tell("SIGHUP: a changed configuration is read at the next start\n"),
+            // What comes of it is in the log.
+            _ = hangup.recv() => running.orders().map_or((), Orders::order),
         }
     }
     tell("stopping: requests under way come to their end\n");

@@ -3,7 +3,7 @@
 use super::cors;
 use super::headers;
 use super::limits::MAX_BODY;
-use super::model::{BroadTokens, Cors, Forward, IdentityHeader, Unmatched};
+use super::model::{BroadTokens, Cors, Forward, IdentityHeader, OnRemoval, Unmatched};
 use super::read::{Reader, Section};
 use super::yaml::{Kind, Node};
 
@@ -18,6 +18,7 @@ pub(super) struct Shared {
     pub(super) unmatched: Option<Unmatched>,
     pub(super) path_parameters: Option<bool>,
     pub(super) websocket: Option<bool>,
+    pub(super) on_removal: Option<OnRemoval>,
 }
 
 /// Reads `defaults`.
@@ -43,6 +44,10 @@ pub(super) fn shared(reader: &mut Reader, section: &mut Section<'_>) -> Shared {
         }),
         path_parameters: section.optional(reader, "path_parameters", Reader::boolean),
         websocket: section.optional(reader, "upgrade", upgrade),
+        on_removal: section.optional(reader, "on_removal", |reader, node| {
+            let words = [("drain", OnRemoval::Drain), ("close", OnRemoval::Close)];
+            reader.choice(node, "end for what is under way when the resource is removed", &words)
+        }),
     }
 }
 
@@ -58,6 +63,7 @@ impl Shared {
             unmatched: self.unmatched.or(other.unmatched),
             path_parameters: self.path_parameters.or(other.path_parameters),
             websocket: self.websocket.or(other.websocket),
+            on_removal: self.on_removal.or(other.on_removal),
         }
     }
 }

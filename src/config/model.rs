@@ -19,8 +19,8 @@ pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 pub use resource::{
-    AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, Resource,
-    ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
+    AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,
+    Resource, ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
 };
 
 /// A whole configuration.

@@ -6,7 +6,7 @@ use super::defaults::{self, Shared};
 use super::fault::Place;
 use super::issuers::{self, Issuers};
 use super::matching;
-use super::model::{BroadTokens, Forward, IssuerId, Limits, Match, Resource, Unmatched};
+use super::model::{BroadTokens, Forward, IssuerId, Limits, Match, OnRemoval, Resource, Unmatched};
 use super::read::{Reader, Section};
 use super::rules;
 use super::scopes::{self, Declared};
@@ -166,6 +166,7 @@ fn content(
         allowed_clients,
         path_parameters: shared.path_parameters.unwrap_or(false),
         websocket: shared.websocket.unwrap_or(false),
+        on_removal: shared.on_removal.unwrap_or(OnRemoval::Drain),
         body_bytes: shared.body_bytes.unwrap_or(around.limits.body_bytes),
         user_claims: user_claims.unwrap_or_default(),
         signing_algorithm,

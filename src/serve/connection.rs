@@ -4,14 +4,12 @@
 //! what a `CONNECT` proxy said; nothing else of a stream is visible from a hook.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_http::ResponseHeader;
-use tokio::sync::Notify;
-use tokio::time::Instant;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,8 +34,6 @@ pub struct Connection {
     stage: AtomicU8,
     odd_request_line: AtomicBool,
     unread_body: AtomicBool,
-    end: OnceLock<Instant>,
-    end_set: Notify,
 }
 
 impl Connection {
@@ -50,8 +46,6 @@ impl Connection {
             stage: AtomicU8::new(Stage::Waiting as u8),
             odd_request_line: AtomicBool::new(false),
             unread_body: AtomicBool::new(false),
-            end: OnceLock::new(),
-            end_set: Notify::new(),
         }
     }
 
@@ -117,23 +111,6 @@ impl Connection {
     /// Whether a body was left unread.
     pub(super) fn has_unread_body(&self) -> bool {
         self.unread_body.load(Ordering::Acquire)
-    }
-
-    /// The connection has become a tunnel and ends then.
-    pub(super) fn ends_at(&self, instant: Instant) {
-        if self.end.set(instant).is_ok() {
-            self.end_set.notify_one();
-        }
-    }
-
-    /// Resolves when the connection's time is up; never, unless it became a tunnel.
-    pub(super) async fn time_is_up(&self) {
-        loop {
-            match self.end.get() {
-                Some(instant) => return tokio::time::sleep_until(*instant).await,
-                None => self.end_set.notified().await,
-            }
-        }
     }
 
     /// The connection in a form that Pingora carries to the hooks.
@@ -202,16 +179,5 @@ mod tests {
         let found = Connection::of(Some(&digest)).unwrap();
         assert!(Arc::ptr_eq(&found, &connection));
         assert!(Connection::of(Some(&Digest::default())).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_tunnel_ends_when_it_was_told_to() {
-        let connection = connection();
-        let other = Arc::clone(&connection);
-        let ended = tokio::spawn(async move { other.time_is_up().await });
-        let end = Instant::now() + std::time::Duration::from_secs(60);
-        connection.ends_at(end);
-        ended.await.unwrap();
-        assert!(Instant::now() >= end);
     }
 }

@@ -12,6 +12,7 @@ use http::{HeaderValue, Method};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
+use super::ending::Ending;
 use crate::config::ResourceId;
 use crate::guard::{Denial, Permit};
 use crate::oauth::Reason;
@@ -20,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::{Outcome, RequestRecord};
 use crate::token::GenuineToken;
-use crate::upstream::{Destination, Tried};
+use crate::upstream::{Destination, Tried, UpstreamPool};
 
 /// Counts the exchanges that are under way.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,7 @@ impl UnderWay {
 pub struct Exchange {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) connection: Option<Arc<Connection>>,
+    pub(super) ending: Arc<Ending>,
     pub(super) request_id: String,
     pub(super) permit: Option<Permit>,
     /// Where the request goes; set anew at every try.
@@ -128,6 +130,7 @@ impl Exchange {
         Self {
             snapshot,
             connection: None,
+            ending: Ending::own(),
             request_id: random_hex::<16>(),
             permit: None,
             destination: None,
@@ -140,6 +143,11 @@ impl Exchange {
             metrics,
             under_way,
         }
+    }
+
+    /// Where a permitted request goes.
+    pub(super) fn pool(&self) -> Option<&Arc<UpstreamPool>> {
+        self.snapshot.upstreams.get(self.permit.as_ref()?.resource().0)
     }
 
     /// Notes that the request was refused.
@@ -205,6 +213,11 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if !self.record.written
+            && let Some(cause) = self.ending.cause()
+        {
+            self.record.cause = Some(cause.to_owned());
+        }
         self.write_down();
         if let Some(connection) = &self.connection {
             connection.exchange_ends();

@@ -9,10 +9,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::apps::ServerApp;
 use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Stream;
-use pingora_core::protocols::http::v2::server::default_h2_options;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
@@ -23,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::answer::last_words;
 use super::connection::Connection;
 use super::door::{Admitted, Door};
+use super::ending::Served;
 use super::exchange::{UnderWay, random_hex};
 use super::proxy::{ATTEMPTS, Gateway, Proxy};
 use super::tls::{CertificateError, Certificates};
@@ -98,17 +98,7 @@ impl Listening {
         // Pingora takes whatever provider is installed, and would install another one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let under_way = UnderWay::default();
-        let mut proxy = http_proxy(&Arc::new(server_conf()), Proxy::new(gateway.clone(), under_way.clone()));
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        options.allow_connect_method_proxying = true; // so that our refusal is the one that is sent
-        options.h2_idle_timeout = Some(gateway.current.load().config.limits.idle_timeout);
-        proxy.server_options = Some(options);
-        let mut http2 = default_h2_options();
-        let header_bytes = gateway.current.load().config.limits.header_bytes;
-        // Above our own limit, so that our refusal is the one that is sent; a library counts 32 bytes more a field.
-        http2.max_header_list_size(u32::try_from(header_bytes.saturating_mul(2)).unwrap_or(u32::MAX));
-        proxy.h2_options = Some(http2);
+        let proxy = http_proxy(&Arc::new(server_conf()), Proxy::new(gateway.clone(), under_way.clone()));
         let (stop, stopping) = watch::channel(false);
         let (cut, cutting) = watch::channel(false);
         let (open, all_closed) = mpsc::channel(1);
@@ -185,7 +175,7 @@ impl Front {
         }
     }
 
-    /// Serves one connection to its end, or until its time is up, or until everything is cut.
+    /// Serves one connection to its end, or until everything is cut.
     async fn serve(
         mut self,
         stream: TcpStream,
@@ -197,8 +187,7 @@ impl Front {
         let _open = self.open.clone();
         let mut cutting = self.cutting.clone();
         tokio::select! {
-            () = self.converse(stream, Arc::clone(&connection), patience, acceptor) => {}
-            () = connection.time_is_up() => {}
+            () = self.converse(stream, connection, patience, acceptor) => {}
             _ = cutting.wait_for(|cut| *cut) => {}
         }
     }
@@ -228,7 +217,10 @@ impl Front {
             _ = self.stopping.wait_for(|stop| *stop) => false,
         };
         if greeted {
-            self.proxy.process_new(Box::new(stream), &self.stopping).await;
+            let current = Arc::clone(&self.gateway.current);
+            let limits = current.load().config.limits.clone();
+            let served = Arc::new(Served::new(Arc::clone(&self.proxy), current, &limits));
+            served.process_new(Box::new(stream), &self.stopping).await;
         }
     }
 }

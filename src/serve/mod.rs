@@ -10,6 +10,7 @@ pub mod admin;
 mod answer;
 mod connection;
 mod door;
+mod ending;
 mod exchange;
 mod failure;
 mod forward;

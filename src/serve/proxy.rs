@@ -21,7 +21,7 @@ use super::{forward, request, response};
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 use crate::token::TokenCache;
-use crate::upstream::{Destination, Tried, UpstreamPool};
+use crate::upstream::{Destination, Tried};
 
 /// How often a request is tried at most, each time at another address.
 pub(super) const ATTEMPTS: usize = 3;
@@ -32,7 +32,7 @@ const TUNNEL_GROUP: u64 = 0x7475_6e6e_656c;
 #[derive(Clone, Debug)]
 pub struct Gateway {
     /// The configuration that new requests get.
-    pub current: Current,
+    pub current: Arc<Current>,
     /// Tokens that were verified before.
     pub tokens: Arc<TokenCache>,
     /// What is counted.
@@ -49,10 +49,6 @@ impl Proxy {
     pub(super) fn new(gateway: Gateway, under_way: UnderWay) -> Self {
         Self { gateway, under_way }
     }
-
-    fn pool(exchange: &Exchange) -> Option<&Arc<UpstreamPool>> {
-        exchange.snapshot.upstreams.get(exchange.permit.as_ref()?.resource().0)
-    }
 }
 
 impl fmt::Debug for Proxy {
@@ -67,23 +63,23 @@ impl ProxyHttp for Proxy {
 
     fn new_ctx(&self) -> Exchange {
         let Gateway { current, metrics, .. } = &self.gateway;
-        Exchange::begin(current.load_full(), Arc::clone(metrics), self.under_way.clone())
+        Exchange::begin(current.load(), Arc::clone(metrics), self.under_way.clone())
     }
 
     /// None: what they would do to an answer, nobody asked for.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let answered = match request::take_over(session, exchange)? {
+        let answered = match request::take_over(session, exchange, &self.gateway.current)? {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
-            None => request::decide(session, exchange, &self.gateway.tokens).await,
+            None => request::decide(session, exchange, &self.gateway).await,
         };
         // Whatever fails here fails because the client left.
         answered.map_err(Error::into_down)
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let Some(pool) = Self::pool(exchange).cloned() else {
+        let Some(pool) = exchange.pool().cloned() else {
             return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
         };
         let next = exchange.next.take().or_else(|| pool.next(&mut exchange.tried));
@@ -112,7 +108,7 @@ impl ProxyHttp for Proxy {
     ) -> Box<Error> {
         // Nothing was sent, so any request may be tried elsewhere; but never at the address that just failed.
         exchange.next = match exchange.attempts < ATTEMPTS {
-            true => Self::pool(exchange).cloned().and_then(|pool| pool.next(&mut exchange.tried)),
+            true => exchange.pool().cloned().and_then(|pool| pool.next(&mut exchange.tried)),
             false => None,
         };
         error.set_retry(exchange.next.is_some());

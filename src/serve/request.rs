@@ -14,10 +14,12 @@ use super::answer;
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::framing;
+use super::proxy::Gateway;
 use crate::clock::Timestamp;
 use crate::config::{Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
 use crate::oauth::{Reason, Rejection};
+use crate::snapshot::Current;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::Outcome;
 use crate::token::TokenCache;
@@ -27,8 +29,8 @@ use crate::token::TokenCache;
 /// # Errors
 ///
 /// When a header cannot be put back, which does not happen.
-pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Result<Option<Denial>> {
-    let limits = &exchange.snapshot.config.limits;
+pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current: &Current) -> Result<Option<Denial>> {
+    let limits = exchange.snapshot.config.limits.clone();
     let connection = Connection::of(session.digest());
     let is_odd = connection.as_ref().is_some_and(|connection| connection.head_arrived());
     exchange.connection = connection;
@@ -48,9 +50,16 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange) -> Resul
     if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
         session.set_keepalive(None);
     }
-    let judged = match session.as_ref().as_http1() {
-        Some(http1) => framing::judge_head(&http1.get_headers_raw_bytes(), limits),
-        None => framing::judge_fields(&session.req_header().headers, limits),
+    let judged = loop {
+        let limits = &exchange.snapshot.config.limits;
+        let judged = match session.as_ref().as_http1() {
+            Some(http1) => framing::judge_head(&http1.get_headers_raw_bytes(), limits),
+            None => framing::judge_fields(&session.req_header().headers, limits),
+        };
+        if current.is(&exchange.snapshot) {
+            break judged;
+        }
+        exchange.snapshot = current.load();
     };
     hide_secrets(session)?;
     let header = session.req_header();
@@ -94,16 +103,9 @@ fn hide_secrets(session: &mut Session) -> Result<()> {
 /// # Errors
 ///
 /// When the client can no longer be written to.
-pub(super) async fn decide(session: &mut Session, exchange: &mut Exchange, tokens: &TokenCache) -> Result<bool> {
-    let mut decision = ask(session, exchange, tokens, false);
-    if let Decision::AwaitKeys(issuer) = decision {
-        if let Some(keyring) = exchange.snapshot.gate.keyrings().get(issuer.0) {
-            keyring.refetch().await;
-        }
-        decision = ask(session, exchange, tokens, true);
-    }
-    match decision {
-        Decision::Forward(permit) => admit(session, exchange, permit).await,
+pub(super) async fn decide(session: &mut Session, exchange: &mut Exchange, gateway: &Gateway) -> Result<bool> {
+    match ask_until_it_counts(session, exchange, gateway).await {
+        Decision::Forward(permit) => admit(session, exchange, permit, &gateway.current).await,
         Decision::Deny(denial) => refuse(session, exchange, &denial).await.map(|()| true),
         Decision::Answer(document) => {
             exchange.record.outcome = Outcome::Answered;
@@ -129,6 +131,26 @@ pub(super) async fn refuse(session: &mut Session, exchange: &mut Exchange, denia
     }
     let answer = denial.answer(&exchange.request_id);
     answer::send(session, exchange.connection.as_deref(), answer).await
+}
+
+/// Asks the guard, and asks again under the configuration that took the place of the one that was asked: once a reload
+/// is acknowledged, nothing is judged by what was before it.
+async fn ask_until_it_counts(session: &Session, exchange: &mut Exchange, gateway: &Gateway) -> Decision {
+    let mut keys_awaited = false;
+    loop {
+        let decision = ask(session, exchange, &gateway.tokens, keys_awaited);
+        match decision {
+            Decision::AwaitKeys(issuer) if !keys_awaited => {
+                if let Some(keyring) = exchange.snapshot.gate.keyrings().get(issuer.0) {
+                    keyring.refetch().await;
+                }
+                keys_awaited = true;
+            }
+            decision if gateway.current.is(&exchange.snapshot) => return decision,
+            _ => {}
+        }
+        exchange.snapshot = gateway.current.load();
+    }
 }
 
 fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awaited: bool) -> Decision {
@@ -157,7 +179,7 @@ fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awa
 }
 
 /// Prepares a request that may be forwarded. True when it is answered after all.
-async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -> Result<bool> {
+async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, current: &Current) -> Result<bool> {
     let snapshot = std::sync::Arc::clone(&exchange.snapshot);
     let resource = &snapshot.config.resources[permit.resource().0];
     exchange.record.resource = Some(permit.resource());
@@ -172,6 +194,12 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit) -
     let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     exchange.record.outcome = Outcome::Forwarded;
     exchange.permit = Some(permit);
+    if let Some(pool) = exchange.pool() {
+        exchange.ending.depends_on(pool.resource(), resource.on_removal);
+        if !current.is(&exchange.snapshot) {
+            exchange.ending.reconsider(&current.load());
+        }
+    }
     if expects && !session.as_mut().is_body_done() {
         // Pingora neither answers nor waits for an upstream's answer: the client would sit out its own patience. It
         // also takes an interim answer before the body for a reason to close.

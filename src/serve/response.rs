@@ -147,9 +147,7 @@ fn open_tunnel(session: &mut Session, exchange: &Exchange) {
     session.set_read_timeout(Some(age));
     let expires = exchange.permit.as_ref().and_then(Permit::expires);
     let left = expires.map(|end| Duration::from_secs(end.0.saturating_sub(Timestamp::now().0)));
-    if let Some(connection) = &exchange.connection {
-        connection.ends_at(tokio::time::Instant::now() + left.map_or(age, |left| left.min(age)));
-    }
+    exchange.ending.no_later_than(tokio::time::Instant::now() + left.map_or(age, |left| left.min(age)));
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@
 //! here, whatever the operator writes; what concerns a request is told by [`RequestLine`].
 
 use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
-use tracing_subscriber::fmt;
-use tracing_subscriber::util::TryInitError;
-use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::metrics::Outcome;
 use crate::config::{Log, LogFormat};
@@ -47,21 +47,53 @@ pub enum LogError {
 ///
 /// [`LogError`] when the filter cannot be read, or logging is set up already.
 pub fn start(log: &Log) -> Result<(), LogError> {
-    let filter = EnvFilter::builder().parse(capped(&log.level))?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let (filter, filters) = reload::Layer::new(filter(log)?);
+    let (format, formats) = reload::Layer::new(format(log));
+    tracing_subscriber::registry().with(filter).with(format).try_init()?;
+    // Nobody was here before: `try_init` succeeds once.
+    let _ = SWITCHES.set(Switches { filters, formats });
+    Ok(())
+}
+
+/// Logs as `log` says from now on, if [`start`] was called. A filter that cannot be read, which the loader refuses,
+/// changes nothing.
+pub fn change(log: &Log) {
+    let Some(switches) = SWITCHES.get() else { return };
+    if let Ok(filter) = filter(log) {
+        // Both fail only where the subscriber is gone.
+        let _ = switches.filters.reload(filter);
+        let _ = switches.formats.reload(format(log));
+    }
+}
+
+type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
+type Format = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// What a reload of the configuration exchanges.
+struct Switches {
+    filters: reload::Handle<EnvFilter, Registry>,
+    formats: reload::Handle<Format, Filtered>,
+}
+
+static SWITCHES: OnceLock<Switches> = OnceLock::new();
+
+fn filter(log: &Log) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(capped(&log.level))
+}
+
+fn format(log: &Log) -> Format {
     let json = match log.format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    if json {
-        let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
-        registry.with(layer.with_writer(io::stderr)).try_init()?;
-    } else {
-        let ansi = io::stderr().is_terminal();
-        registry.with(fmt::layer().with_ansi(ansi).with_writer(io::stderr)).try_init()?;
+    match json {
+        true => {
+            let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
+            Box::new(layer.with_writer(io::stderr))
+        }
+        false => Box::new(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr)),
     }
-    Ok(())
 }
 
 /// The operator's filter with the caps put in force: what is said about a capped library is left out, and so are

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use narrowgate::config::{self, Certificate, Config, Environment, JwksLocation, KeySource};
 use narrowgate::fetch::Fetcher;
 use narrowgate::secret::Secret;
 use narrowgate::serve::{Gateway, Listening, Serving};
-use narrowgate::snapshot::Snapshot;
+use narrowgate::snapshot::{Current, Snapshot};
 use narrowgate::telemetry::Metrics;
 use narrowgate::token::{Keyring, TokenCache};
 use narrowgate::upstream::UpstreamPool;
@@ -76,7 +75,7 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
     }
     let snapshot = Snapshot::new(1, Arc::clone(&config), keyrings.collect(), upstreams).unwrap();
     let gateway = Gateway {
-        current: Arc::new(ArcSwap::from_pointee(snapshot)),
+        current: Arc::new(Current::new(snapshot)),
         tokens: Arc::new(TokenCache::new(1 << 20).unwrap()),
         metrics: Arc::new(Metrics::default()),
     };

@@ -30,7 +30,8 @@ impl Office {
         let readiness = Arc::new(Readiness::default());
         let (stop, stopping) = watch::channel(false);
         let address = listening.address();
-        let desk = Desk { current: gateway.current, metrics: gateway.metrics, readiness: Arc::clone(&readiness) };
+        let (current, metrics) = (gateway.current, gateway.metrics);
+        let desk = Desk { current, metrics, readiness: Arc::clone(&readiness), orders: None };
         Self { address, readiness, stop, serving: listening.serve(desk, stopping) }
     }
 

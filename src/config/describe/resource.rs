@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::super::model::{
-    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, IdentitySource, IssuerId, Resource,
+    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, IdentitySource, IssuerId, OnRemoval, Resource,
     ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
 };
 use super::{address, claims, requirements, time};
@@ -55,6 +55,10 @@ pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value
         }),
         "path_parameters": resource.path_parameters,
         "upgrade": if resource.websocket { json!(["websocket"]) } else { json!([]) },
+        "on_removal": match resource.on_removal {
+            OnRemoval::Drain => "drain",
+            OnRemoval::Close => "close",
+        },
         "body_bytes": resource.body_bytes,
         "user_claims": resource.user_claims,
         "signing_algorithm": resource.signing_algorithm.map(|algorithm| algorithm.as_str()),

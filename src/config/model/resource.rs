@@ -51,6 +51,8 @@ pub struct Resource {
     pub path_parameters: bool,
     /// Whether a WebSocket may be opened.
     pub websocket: bool,
+    /// How what is under way ends once the resource is removed from the configuration.
+    pub on_removal: OnRemoval,
     /// The longest request body, in bytes; `limits.body_bytes` if nobody says.
     pub body_bytes: u64,
     /// User claims that a token minted for this resource carries.
@@ -124,6 +126,15 @@ pub enum Unmatched {
     Allow,
     /// 404, or 405 where only the method differs.
     Refuse,
+}
+
+/// How requests, streams and tunnels of a resource end that a reload has removed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnRemoval {
+    /// By themselves, within `limits.tunnel_age`.
+    Drain,
+    /// At once.
+    Close,
 }
 
 /// What one issuer's tokens are worth at one resource.

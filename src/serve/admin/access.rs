@@ -18,7 +18,7 @@ use crate::route::Authority;
 
 /// Refuses what comes under a foreign name, or from a foreign page.
 pub(super) async fn refuse_strangers(State(asked): State<Asked>, request: Request, next: Next) -> Response {
-    let snapshot = asked.desk.current.load_full();
+    let snapshot = asked.desk.current.load();
     let hosts = snapshot.config.admin.as_ref().map_or(&[][..], |admin| &admin.hosts);
     // A target that names an authority itself would count more than `Host` (RFC 9112 §3.2.2); no operator sends one.
     let is_absolute = request.uri().authority().is_some();
@@ -33,7 +33,7 @@ pub(super) async fn refuse_strangers(State(asked): State<Asked>, request: Reques
 
 /// Asks for `admin.token`, unless only this machine can ask.
 pub(super) async fn require_token(State(asked): State<Asked>, request: Request, next: Next) -> Response {
-    let snapshot = asked.desk.current.load_full();
+    let snapshot = asked.desk.current.load();
     if asked.is_loopback || has_token(request.headers(), snapshot.config.admin.as_ref()) {
         return next.run(request).await;
     }

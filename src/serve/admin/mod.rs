@@ -4,6 +4,7 @@
 //! `page` is for people.
 
 mod access;
+mod orders;
 mod page;
 mod readiness;
 
@@ -17,13 +18,14 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use orders::{Order, Orders, Outcome};
 pub use readiness::Readiness;
 
 use super::BindError;
@@ -39,11 +41,13 @@ const OPEN_METRICS: HeaderValue =
 #[derive(Clone, Debug)]
 pub struct Desk {
     /// The configuration in force.
-    pub current: Current,
+    pub current: Arc<Current>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether requests should be sent here.
     pub readiness: Arc<Readiness>,
+    /// Where reloads are ordered; nothing if the configuration cannot be read again.
+    pub orders: Option<Orders>,
 }
 
 /// The operators' socket, bound; connections wait in it until [`AdminListening::serve`].
@@ -100,6 +104,7 @@ fn router(asked: Asked) -> Router {
     let kept = Router::new()
         .route("/", get(status_page))
         .route("/config", get(configuration))
+        .route("/reload", post(orders::reload))
         .route_layer(from_fn_with_state(asked.clone(), access::require_token));
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
@@ -126,7 +131,7 @@ async fn metrics(State(asked): State<Asked>) -> Response {
 }
 
 async fn configuration(State(asked): State<Asked>) -> Response {
-    let snapshot = asked.desk.current.load_full();
+    let snapshot = asked.desk.current.load();
     let mut described = describe(&snapshot.config);
     described["generation"] = snapshot.generation.into();
     Json(described).into_response()
@@ -134,7 +139,7 @@ async fn configuration(State(asked): State<Asked>) -> Response {
 
 async fn status_page(State(asked): State<Asked>) -> Response {
     let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let page = page::status(&asked.desk.current.load_full(), &asked.desk.readiness);
+    let page = page::status(&asked.desk);
     ([(CONTENT_TYPE, html)], page).into_response()
 }
 

@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 
-use super::Readiness;
+use super::{Desk, Outcome};
 use crate::clock::Timestamp;
 use crate::config::{Forward, Resource};
-use crate::snapshot::Snapshot;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
     color:#222}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;\
@@ -13,7 +12,8 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.bad{color:#ff8a80}}";
 
 /// The status page.
-pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness) -> String {
+pub(super) fn status(desk: &Desk) -> String {
+    let snapshot = desk.current.load();
     let mut issuers = String::new();
     for keyring in snapshot.gate.keyrings() {
         let status = keyring.status(Timestamp::now());
@@ -36,12 +36,41 @@ pub(super) fn status(snapshot: &Snapshot, readiness: &Readiness) -> String {
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Narrowgate</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style><h1>Narrowgate</h1>\
          <p>Configuration {generation}, {state}. See <a href=\"/config\">the configuration</a> and \
-         <a href=\"/metrics\">the metrics</a>.</p>\
+         <a href=\"/metrics\">the metrics</a>.</p>{reload}\
          <h2>Resources</h2><table><tr><th>Resource<th>Opened by<th>Scopes<th>Upstream</tr>{resources}</table>\
          <h2>Issuers</h2><table><tr><th>Name<th>Issuer<th>Keys<th>Read</tr>{issuers}</table></html>\n",
         generation = snapshot.generation,
-        state = readiness.as_str(),
+        state = desk.readiness.as_str(),
+        reload = last_reload(desk),
     )
+}
+
+/// What came of reading the configuration again, if that was ever done; a refusal with everything that is wrong.
+fn last_reload(desk: &Desk) -> String {
+    let Some(last) = desk.orders.as_ref().and_then(|orders| orders.last()) else {
+        return String::new();
+    };
+    let (at, outcome) = &*last;
+    let ago = Timestamp::now().0.saturating_sub(at.0);
+    match outcome {
+        Outcome::Adopted { changed, needs_restart, .. } => {
+            let list = |items: &[String]| items.iter().map(|item| format!("<li>{}", escape(item))).collect::<String>();
+            let waits = match needs_restart.as_slice() {
+                [] => String::new(),
+                items => format!("<p class=\"bad\">Only a restart changes this:</p><ul>{}</ul>", list(items)),
+            };
+            let changed = match changed.as_slice() {
+                [] => "; it changed nothing.</p>".to_owned(),
+                items => format!(":</p><ul>{}</ul>", list(items)),
+            };
+            format!("<h2>Last reload</h2><p>The configuration was read again {ago} s ago{changed}{waits}")
+        }
+        Outcome::Refused { faults, .. } => format!(
+            "<h2>Last reload</h2><p class=\"bad\">The configuration was refused {ago} s ago; the one before serves on.\
+             </p><pre>{}</pre>",
+            escape(&faults.to_string())
+        ),
+    }
 }
 
 fn ground(resource: &Resource) -> &'static str {

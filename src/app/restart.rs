@@ -1,0 +1,76 @@
+//! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
+
+use crate::config::{Config, Listener};
+
+/// The configuration with the addresses of `running`, and what it says about them that does not take effect.
+///
+/// Everything else of a listener is the file's, where the file still has it; a listener that the file has no more goes
+/// on as it is.
+pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Config, Vec<String>) {
+    let mut needs_restart = Vec::new();
+    let mut left = std::mem::take(&mut written.listeners);
+    for bound in &running.listeners {
+        let same = left.iter().position(|listener| listener.address == bound.address);
+        let listener = match same {
+            Some(at) => left.remove(at),
+            None => {
+                needs_restart.push(format!("listen: `{}` goes on until a restart", bound.address));
+                bound.clone()
+            }
+        };
+        written.listeners.push(listener);
+    }
+    needs_restart.extend(left.iter().map(|Listener { address, .. }| format!("listen: `{address}` needs a restart")));
+    let (bound, wanted) = (running.admin.as_ref(), written.admin.as_ref());
+    if bound.map(|admin| admin.address) != wanted.map(|admin| admin.address) {
+        needs_restart.push(match wanted {
+            Some(admin) => format!("admin: `{}` needs a restart", admin.address),
+            None => "admin: it goes on until a restart".to_owned(),
+        });
+        written.admin.clone_from(&running.admin);
+    }
+    (written, needs_restart)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    fn config(text: &str) -> Config {
+        let text = format!("{text}\nresources: {{ https://api.example: {{ upstream: http://127.0.0.1:1 }} }}\n");
+        match parse(&text, Path::new("gateway.yaml"), &Environment::default()) {
+            Ok(loaded) => loaded.config,
+            Err(faults) => panic!("{faults}"),
+        }
+    }
+
+    fn addresses(config: &Config) -> Vec<String> {
+        config.listeners.iter().map(|listener| listener.address.to_string()).collect()
+    }
+
+    #[test]
+    fn bound_addresses_stay_and_others_wait() {
+        let running = config("listen: [127.0.0.1:0, 127.0.0.1:0, 127.0.0.1:8080]\nadmin: 127.0.0.1:9090");
+        let (kept, needs_restart) = keep_what_is_bound(&running, config("listen: [127.0.0.1:8081, 127.0.0.1:0]"));
+        assert_eq!(addresses(&kept), ["127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:8080"]);
+        assert_eq!(kept.admin, running.admin);
+        let told = [
+            "listen: `127.0.0.1:0` goes on until a restart",
+            "listen: `127.0.0.1:8080` goes on until a restart",
+            "listen: `127.0.0.1:8081` needs a restart",
+            "admin: it goes on until a restart",
+        ];
+        assert_eq!(needs_restart, told);
+    }
+
+    #[test]
+    fn what_is_not_an_address_is_the_files() {
+        let running = config("listen: 127.0.0.1:8080\nadmin: { address: 127.0.0.1:9090, hosts: [a.example] }");
+        let written = config("listen: 127.0.0.1:8080\nadmin: { address: 127.0.0.1:9090, hosts: [b.example] }");
+        let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
+        assert_eq!((kept, needs_restart), (written, Vec::new()));
+    }
+}

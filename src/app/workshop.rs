@@ -1,0 +1,140 @@
+//! From a configuration to a snapshot, with what the one before already has: keys, pools, and what was proven with them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::StartError;
+use crate::config::{Config, TrustedIssuer};
+use crate::fetch::Fetcher;
+use crate::snapshot::Snapshot;
+use crate::token::Keyring;
+use crate::upstream::UpstreamPool;
+
+/// How long names of upstreams are waited for; what is not known by then is resolved in the background.
+const RESOLVE: Duration = Duration::from_secs(2);
+/// How long the keys of new issuers are waited for before they are asked for by requests.
+const NEW_KEYS: Duration = Duration::from_secs(5);
+
+/// What outlives a configuration.
+#[derive(Clone)]
+pub(super) struct Workshop {
+    /// What is trusted towards issuers, and the client that trusts it.
+    trust: (Option<Arc<[u8]>>, Fetcher),
+    tended: Vec<Tended>,
+}
+
+/// A keyring that is kept fresh for as long as this lives.
+#[derive(Clone)]
+struct Tended {
+    keyring: Arc<Keyring>,
+    _stop: Arc<watch::Sender<bool>>,
+}
+
+/// A snapshot in the making: nothing serves by it yet, and nothing has changed.
+pub(super) struct Draft {
+    trust: (Option<Arc<[u8]>>, Fetcher),
+    tended: Vec<Tended>,
+    new_keyrings: Vec<Arc<Keyring>>,
+    upstreams: Vec<Arc<UpstreamPool>>,
+    snapshot: Snapshot,
+}
+
+impl Workshop {
+    /// A workshop that has made nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Trust`] if `trusted_cas` cannot be used.
+    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
+        Ok(Self { trust: trust(config)?, tended: Vec::new() })
+    }
+
+    /// Makes a snapshot; call it on a tokio runtime. Whatever is equal to a part of `before` is that part.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be used; everything is as it was.
+    pub(super) fn draft(
+        &self,
+        config: Config,
+        generation: u64,
+        before: Option<&Snapshot>,
+    ) -> Result<Draft, StartError> {
+        let is_trust_same = self.trust.0 == config.trusted_cas;
+        let trust = if is_trust_same { self.trust.clone() } else { trust(&config)? };
+        let mut new_keyrings = Vec::new();
+        let mut tended = Vec::new();
+        for issuer in &config.trusted_issuers {
+            let earlier = self.tended.iter().find(|tended| tended.keyring.issuer().name == issuer.name);
+            let earlier = earlier.filter(|_| is_trust_same);
+            if let Some(same) = earlier.filter(|tended| tended.keyring.issuer() == issuer) {
+                tended.push(same.clone());
+                continue;
+            }
+            let keyring = keyring(issuer, earlier.map(|tended| &*tended.keyring), &trust.1)?;
+            new_keyrings.push(Arc::clone(&keyring));
+            tended.push(Tended::begin(keyring));
+        }
+        let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
+        let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
+        let snapshot = Snapshot::new(generation, Arc::new(config), keyrings, upstreams.clone())?;
+        Ok(Draft { trust, tended, new_keyrings, upstreams, snapshot })
+    }
+
+    /// Takes the draft for what is served from now on; whatever it does not share with the one before ends.
+    pub(super) fn finish(&mut self, draft: Draft) -> Snapshot {
+        self.trust = draft.trust;
+        self.tended = draft.tended;
+        draft.snapshot
+    }
+}
+
+impl Draft {
+    /// Finds the addresses of upstreams, and keeps them fresh from now on.
+    pub(super) async fn resolve(&self) {
+        let mut names = JoinSet::new();
+        for pool in &self.upstreams {
+            pool.keep_fresh();
+            let pool = Arc::clone(pool);
+            names.spawn(async move { pool.resolve().await });
+        }
+        let _ = timeout(RESOLVE, names.join_all()).await;
+    }
+
+    /// Waits until the keys of new issuers were tried, or had their time.
+    pub(super) async fn try_keys(&self) {
+        let tried = async {
+            for keyring in &self.new_keyrings {
+                keyring.tried().await;
+            }
+        };
+        let _ = timeout(NEW_KEYS, tried).await;
+    }
+}
+
+impl Tended {
+    fn begin(keyring: Arc<Keyring>) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        tokio::spawn(Arc::clone(&keyring).keep_fresh(stopping));
+        Self { keyring, _stop: Arc::new(stop) }
+    }
+}
+
+fn trust(config: &Config) -> Result<(Option<Arc<[u8]>>, Fetcher), StartError> {
+    Ok((config.trusted_cas.clone(), Fetcher::new(config.trusted_cas.as_deref())?))
+}
+
+fn keyring(issuer: &TrustedIssuer, before: Option<&Keyring>, fetcher: &Fetcher) -> Result<Arc<Keyring>, StartError> {
+    let keyring = match before {
+        Some(before) => Keyring::succeed(before, issuer.clone(), fetcher.clone()),
+        None => Keyring::new(issuer.clone(), fetcher.clone()),
+    };
+    match keyring.is_hopeless() {
+        Some(why) => Err(StartError::NoKeys { issuer: issuer.name.to_string(), why }),
+        None => Ok(keyring),
+    }
+}
