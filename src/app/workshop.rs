@@ -22,9 +22,15 @@ const NEW_KEYS: Duration = Duration::from_secs(5);
 /// What outlives a configuration.
 #[derive(Clone)]
 pub(super) struct Workshop {
-    /// What is trusted towards issuers, and the client that trusts it.
-    trust: (Option<Arc<[u8]>>, Fetcher),
+    trust: Trust,
     tended: Vec<Tended>,
+}
+
+/// What is trusted towards issuers, and the client that trusts it.
+#[derive(Clone)]
+struct Trust {
+    own: Option<Arc<[u8]>>,
+    fetcher: Fetcher,
 }
 
 /// A keyring that is kept fresh for as long as this lives.
@@ -36,7 +42,7 @@ struct Tended {
 
 /// A snapshot in the making: nothing serves by it yet, and nothing has changed.
 pub(super) struct Draft {
-    trust: (Option<Arc<[u8]>>, Fetcher),
+    trust: Trust,
     tended: Vec<Tended>,
     new_keyrings: Vec<Arc<Keyring>>,
     upstreams: Vec<Arc<UpstreamPool>>,
@@ -50,7 +56,7 @@ impl Workshop {
     ///
     /// [`StartError::Trust`] if `trusted_cas` cannot be used.
     pub(super) fn new(config: &Config) -> Result<Self, StartError> {
-        Ok(Self { trust: trust(config)?, tended: Vec::new() })
+        Ok(Self { trust: Trust::of(config)?, tended: Vec::new() })
     }
 
     /// Makes a snapshot; call it on a tokio runtime. Whatever is equal to a part of `before` is that part.
@@ -64,8 +70,8 @@ impl Workshop {
         generation: u64,
         before: Option<&Snapshot>,
     ) -> Result<Draft, StartError> {
-        let is_trust_same = self.trust.0 == config.trusted_cas;
-        let trust = if is_trust_same { self.trust.clone() } else { trust(&config)? };
+        let is_trust_same = self.trust.own == config.trusted_cas;
+        let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
         let mut new_keyrings = Vec::new();
         let mut tended = Vec::new();
         for issuer in &config.trusted_issuers {
@@ -75,7 +81,7 @@ impl Workshop {
                 tended.push(same.clone());
                 continue;
             }
-            let keyring = keyring(issuer, earlier.map(|tended| &*tended.keyring), &trust.1)?;
+            let keyring = keyring(issuer, earlier.map(|tended| &*tended.keyring), &trust.fetcher)?;
             new_keyrings.push(Arc::clone(&keyring));
             tended.push(Tended::begin(keyring));
         }
@@ -124,8 +130,11 @@ impl Tended {
     }
 }
 
-fn trust(config: &Config) -> Result<(Option<Arc<[u8]>>, Fetcher), StartError> {
-    Ok((config.trusted_cas.clone(), Fetcher::new(config.trusted_cas.as_deref())?))
+impl Trust {
+    fn of(config: &Config) -> Result<Self, StartError> {
+        let own = config.trusted_cas.clone();
+        Ok(Self { fetcher: Fetcher::new(own.as_deref())?, own })
+    }
 }
 
 fn keyring(issuer: &TrustedIssuer, before: Option<&Keyring>, fetcher: &Fetcher) -> Result<Arc<Keyring>, StartError> {

@@ -68,6 +68,11 @@ impl Ask {
         self.send_by(Protocol::Http1).await
     }
 
+    /// Sends it over HTTP/1.1, as a task of its own may.
+    pub async fn send_owned(self) -> Response {
+        self.send().await
+    }
+
     /// Sends it.
     pub async fn send_by(&self, protocol: Protocol) -> Response {
         let sent = async {

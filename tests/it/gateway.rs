@@ -141,7 +141,8 @@ impl Gateway {
         self.output()
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends the program a signal.
+    pub fn signal(&self, name: &str) {
         let told = Command::new("kill").args([&format!("-{name}"), &self.program.id().to_string()]).status();
         assert!(told.expect("`kill` can be run").success());
     }

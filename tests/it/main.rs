@@ -16,5 +16,6 @@ mod logs;
 mod metadata;
 mod oidc_provider;
 mod outage;
+mod reload;
 mod routing;
 mod rules;
