@@ -95,9 +95,9 @@ async fn bound_addresses_wait_for_a_restart_and_the_rest_does_not() {
 #[tokio::test]
 async fn the_log_level_and_the_limits_follow() {
     let place = Workplace::start(&yaml(&[FIRST])).await;
-    let quiet = format!("log: {{ level: error }}\nlimits: {{ token_bytes: 64 }}\n{}", yaml(&[FIRST]));
+    let quiet = format!("log: {{ level: error }}\nlimits: {{ token_bytes: 256 }}\n{}", yaml(&[FIRST]));
     let changed = place.adopt(&quiet).await;
-    assert_eq!(changed, ["log: level error instead of info", "limits: token_bytes 64 instead of 8192"]);
+    assert_eq!(changed, ["log: level error instead of info", "limits: token_bytes 256 instead of 8192"]);
     assert_eq!(place.verdict(API1).await, "401 token_too_large");
     assert!(!place.gateway.output().contains("token_too_large"), "no line a request at this level");
     place.adopt(&format!("log: {{ format: text }}\n{}", yaml(&[FIRST]))).await;
