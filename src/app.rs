@@ -124,7 +124,7 @@ impl Running {
     }
 
     /// Where requests are awaited.
-    pub fn listeners(&self) -> &[Bound] {
+    pub fn listeners(&self) -> Vec<Bound> {
         self.serving.bound()
     }
 

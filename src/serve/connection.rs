@@ -13,6 +13,9 @@ use pingora_http::ResponseHeader;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::tls::Shown;
+use crate::route::Authority;
+
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
@@ -33,6 +36,8 @@ pub struct Connection {
     peer: SocketAddr,
     own_port: u16,
     tls: bool,
+    redirects_to: Option<u16>,
+    shown: OnceLock<Shown>,
     stage: AtomicU8,
     odd_request_line: AtomicBool,
     unread_body: AtomicBool,
@@ -47,12 +52,19 @@ impl Connection {
             peer,
             own_port,
             tls,
+            redirects_to: None,
+            shown: OnceLock::new(),
             stage: AtomicU8::new(Stage::Waiting as u8),
             odd_request_line: AtomicBool::new(false),
             unread_body: AtomicBool::new(false),
             end: OnceLock::new(),
             end_set: Notify::new(),
         }
+    }
+
+    /// The same connection, to a listener that serves nothing but sends requests to this port.
+    pub(super) fn redirected_to(self, https_port: Option<u16>) -> Self {
+        Self { redirects_to: https_port, ..self }
     }
 
     /// The address at the other end.
@@ -68,6 +80,26 @@ impl Connection {
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    /// The port where requests are sent instead of being served, if they are.
+    pub(super) fn redirects_to(&self) -> Option<u16> {
+        self.redirects_to
+    }
+
+    /// The handshake is over, and the client was shown this.
+    pub(super) fn was_shown(&self, shown: Shown) {
+        // There is one handshake a connection.
+        let _ = self.shown.set(shown);
+    }
+
+    /// Whether a request for this authority may come by this connection: over TLS, one that the certificate which the
+    /// client was shown stands for here (RFC 9110 §7.4).
+    pub(super) fn is_for(&self, authority: &Authority<'_>) -> bool {
+        match self.shown.get() {
+            Some(shown) => shown.fits(authority),
+            None => !self.tls,
+        }
     }
 
     /// Where the connection stands.

@@ -71,12 +71,14 @@ impl AskedRequest {
 
     /// The request as the gate sees it.
     ///
-    /// The port is the listener's: the URL's own where a listener has it, else that of the first one.
+    /// The port is the listener's: the URL's own where a listener has it, else that of the first one. Listeners that
+    /// only redirect are not asked.
     pub(super) fn view(&self, config: &Config, peer: IpAddr, keys_awaited: bool) -> RequestView<'_> {
         let asked = self.headers.get(HOST).and_then(|host| Authority::parse(host.to_str().ok()?).ok()?.port());
         let has_asked = |port: u16| Some(port) == asked || port == 0;
-        let listeners = &config.listeners;
-        let listener = listeners.iter().find(|listener| has_asked(listener.address.port())).or(listeners.first());
+        let mut serving = config.listeners.iter().filter(|listener| listener.purpose.redirects_to().is_none());
+        let first = serving.clone().next();
+        let listener = serving.find(|listener| has_asked(listener.address.port())).or(first);
         let own_port = listener.map(|listener| listener.address.port()).filter(|port| *port != 0);
         RequestView {
             method: &self.method,
@@ -86,7 +88,7 @@ impl AskedRequest {
             connection: ConnectionFacts {
                 peer,
                 own_port: own_port.or(asked).unwrap_or(443),
-                tls: listener.is_some_and(|listener| !listener.tls.is_empty()),
+                tls: listener.is_some_and(|listener| listener.purpose.is_tls()),
             },
             keys_awaited,
         }

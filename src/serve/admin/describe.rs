@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::config::{
-    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, LogFormat, Requirement,
+    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, LogFormat, Purpose, Requirement,
     SubjectForm, TokenProfile, TrustedIssuer,
 };
 use crate::secret::Secret;
@@ -43,8 +43,21 @@ pub(super) fn describe(config: &Config) -> Value {
 }
 
 fn listener(listener: &Listener) -> Value {
-    let files = listener.tls.iter().map(|certificate| certificate.cert.display().to_string());
-    json!({ "address": listener.address.to_string(), "tls": files.collect::<Value>() })
+    let address = listener.address.to_string();
+    match &listener.purpose {
+        Purpose::Http => json!({ "address": address, "tls": [] }),
+        Purpose::Https(tls) => {
+            let files = tls.certificates.iter().map(|certificate| certificate.cert.display().to_string());
+            let protocols = tls.protocols.iter().map(|protocol| protocol.as_str());
+            json!({
+                "address": address,
+                "tls": files.collect::<Value>(),
+                "min_tls": tls.min_version.as_str(),
+                "alpn": protocols.collect::<Value>(),
+            })
+        }
+        Purpose::Redirect { https_port } => json!({ "address": address, "redirect": https_port }),
+    }
 }
 
 fn admin(admin: &Admin) -> Value {
@@ -158,7 +171,7 @@ mod tests {
     use crate::config::{Environment, parse};
 
     const YAML: &str = "
-        listen: 127.0.0.1:0
+        listen: [127.0.0.1:0, { address: 127.0.0.1:8081, redirect: 8443 }]
         admin: { address: 192.0.2.1:9090, token: hunter2hunter2hunter2hunter2hunter2 }
         trusted_issuers:
           corp: { issuer: https://login.example, fetch_token: hunter2hunter2 }
@@ -188,6 +201,8 @@ mod tests {
         assert_eq!(described["trusted_issuers"]["corp"]["fetch_token"], "(set)");
         assert_eq!(described["trusted_issuers"]["corp"]["discovery"], "https://login.example/");
         assert_eq!(described["limits"]["drain"], "25s");
+        assert_eq!(described["listen"][0], json!({ "address": "127.0.0.1:0", "tls": [] }));
+        assert_eq!(described["listen"][1], json!({ "address": "127.0.0.1:8081", "redirect": 8443 }));
         let resource = &described["resources"]["https://api.example"];
         assert_eq!(resource["upstream"]["urls"][0], "http://127.0.0.1:9001/");
         assert_eq!(resource["rules"][0], json!({ "path": "/healthz", "public": true, "forward": "none" }));
