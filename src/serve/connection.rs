@@ -218,6 +218,13 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_that_showed_nothing_is_for_no_host() {
+        let authority = Authority::parse("api.example").unwrap();
+        assert!(!connection().is_for(&authority));
+        assert!(Connection::new("192.0.2.1:4711".parse().unwrap(), 8080, false).is_for(&authority));
+    }
+
+    #[test]
     fn http2_stays_multiplexed() {
         let connection = connection();
         connection.is_multiplexed();

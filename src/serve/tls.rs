@@ -30,9 +30,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
-use webpki::EndEntityCert;
 
-use crate::config::{Certificate, ClientProtocol, Tls, TlsVersion};
+use crate::config::{Certificate, ClientProtocol, Tls, TlsVersion, certificate_names};
 use crate::route::Authority;
 
 tokio::task_local! {
@@ -156,8 +155,7 @@ impl Certificates {
         let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
         let (mut exact, mut wildcards) = (HashMap::new(), HashMap::new());
         for (at, key) in keys.iter().enumerate() {
-            for name in names(key) {
-                let name = name.to_ascii_lowercase();
+            for name in key.cert.first().map_or_else(Vec::new, certificate_names) {
                 match name.strip_prefix("*.") {
                     Some(parent) => wildcards.entry(parent.into()).or_insert(at),
                     None => exact.entry(name.into_boxed_str()).or_insert(at),
@@ -203,12 +201,6 @@ fn certified_key(certificate: &Certificate) -> Result<CertifiedKey, CertificateE
         .map_err(|source| CertificateError::Pem { path: path(), source })?;
     CertifiedKey::from_der(chain, key, &default_provider())
         .map_err(|source| CertificateError::Mismatch { path: path(), source })
-}
-
-/// The DNS names that a certificate is for; a client verifies them itself, here they only choose.
-fn names(key: &CertifiedKey) -> Vec<String> {
-    let leaf = key.cert.first().and_then(|leaf| EndEntityCert::try_from(leaf).ok());
-    leaf.map_or_else(Vec::new, |leaf| leaf.valid_dns_names().map(str::to_owned).collect())
 }
 
 #[cfg(test)]

@@ -146,6 +146,21 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_that_redirects_is_not_asked() {
+        let yaml = "
+            listen: [{ address: 127.0.0.1:8080, redirect: 8443 }, 127.0.0.1:8081]
+            resources: { https://a.example: { public: true, upstream: http://127.0.0.1:9001 } }
+        ";
+        let loaded = crate::config::parse(yaml, "gateway.yaml".as_ref(), &crate::config::Environment::default());
+        let config = loaded.unwrap().config;
+        for url in ["https://a.example/", "http://a.example:8080/"] {
+            let request = AskedRequest::parse("GET", url, &[], None).unwrap();
+            let peer = IpAddr::from([192, 0, 2, 1]);
+            assert_eq!(request.view(&config, peer, false).connection.own_port, 8081, "{url}");
+        }
+    }
+
+    #[test]
     fn a_pasted_field_is_a_token_too() {
         let request = AskedRequest::parse("get", "https://a.example/", &[], Some(b"bearer  a.b.c")).unwrap();
         assert_eq!(request.headers[AUTHORIZATION], "Bearer a.b.c");

@@ -171,7 +171,11 @@ mod tests {
     use crate::config::{Environment, parse};
 
     const YAML: &str = "
-        listen: [127.0.0.1:0, { address: 127.0.0.1:8081, redirect: 8443 }]
+        listen:
+          - 127.0.0.1:0
+          - { address: 127.0.0.1:8081, redirect: 8443 }
+          - { address: 127.0.0.1:8443, tls: { cert: tests/fixtures/config/files/site.pem,
+              key: tests/fixtures/config/files/site.key }, min_tls: 1.3, alpn: [http/1.1] }
         admin: { address: 192.0.2.1:9090, token: hunter2hunter2hunter2hunter2hunter2 }
         trusted_issuers:
           corp: { issuer: https://login.example, fetch_token: hunter2hunter2 }
@@ -202,6 +206,8 @@ mod tests {
         assert_eq!(described["trusted_issuers"]["corp"]["discovery"], "https://login.example/");
         assert_eq!(described["limits"]["drain"], "25s");
         assert_eq!(described["listen"][0], json!({ "address": "127.0.0.1:0", "tls": [] }));
+        let encrypted = &described["listen"][2];
+        assert_eq!((&encrypted["min_tls"], &encrypted["alpn"]), (&"1.3".into(), &json!(["http/1.1"])));
         assert_eq!(described["listen"][1], json!({ "address": "127.0.0.1:8081", "redirect": 8443 }));
         let resource = &described["resources"]["https://api.example"];
         assert_eq!(resource["upstream"]["urls"][0], "http://127.0.0.1:9001/");
