@@ -89,13 +89,14 @@ impl Running {
     ///
     /// [`StartError`] says what cannot be used; nothing is served then.
     pub async fn start(config: Config, origin: Option<Origin>) -> Result<Self, StartError> {
+        let mut workshop = Workshop::new(&config)?;
         let listening = Listening::bind(&config.listeners)?;
         let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
-        let mut workshop = Workshop::new(&config)?;
         let draft = workshop.draft(config, 1, None)?;
         draft.resolve().await;
-        let current = Arc::new(Current::new(workshop.finish(draft)));
+        let (snapshot, _) = workshop.finish(draft);
+        let current = Arc::new(Current::new(snapshot));
         let metrics = Arc::new(Metrics::default());
         let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), metrics };
         gateway.metrics.attach(sources(&gateway));
@@ -107,7 +108,8 @@ impl Running {
         let serving = listening.serve(gateway.clone());
         let orders = origin.map(|origin| {
             let (orders, incoming) = Orders::new();
-            let reloader = Reloader { origin, gateway: gateway.clone(), workshop, orders: orders.clone() };
+            let (gateway, offers) = (gateway.clone(), serving.offers().clone());
+            let reloader = Reloader { origin, gateway, offers, workshop, orders: orders.clone() };
             tokio::spawn(reloader.work(incoming, stopping.clone()));
             orders
         });
@@ -122,7 +124,7 @@ impl Running {
     }
 
     /// Where requests are awaited.
-    pub fn listeners(&self) -> &[Bound] {
+    pub fn listeners(&self) -> Vec<Bound> {
         self.serving.bound()
     }
 

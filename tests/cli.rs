@@ -43,6 +43,26 @@ fn many_resources_are_told_one_by_one_with_warnings_aside() {
 }
 
 #[test]
+fn addresses_tell_what_they_are_for() {
+    let run = check("tests/fixtures/config/good/listeners.yaml", &[]);
+    let (_, told) = run.stdout.split_once("\nAddresses\n").unwrap();
+    let addresses: Vec<_> = told.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+    let expected = [
+        "requests  https://127.0.0.1:8443",
+        "requests  https://127.0.0.1:8444",
+        "requests  https://127.0.0.1:8445",
+        "requests  http://127.0.0.1:8080  (redirects to https)",
+        "requests  http://127.0.0.1:8081  (redirects to https, port 8443)",
+        "admin     none",
+    ];
+    assert_eq!(addresses, expected);
+    let run = check("tests/fixtures/config/good/listeners.yaml", &["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let redirecting = serde_json::json!({ "address": "127.0.0.1:8081", "tls": false, "redirect": 8443 });
+    assert_eq!(document["listeners"][4], redirecting);
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let run = check("tests/fixtures/cli/bad.yaml", &[]);
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));

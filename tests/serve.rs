@@ -6,6 +6,8 @@ mod client;
 mod gateway;
 #[path = "serve/origin.rs"]
 mod origin;
+#[path = "serve/tls_client.rs"]
+mod tls_client;
 
 #[path = "serve/draining.rs"]
 mod draining;
@@ -21,8 +23,14 @@ mod http2;
 mod limits;
 #[path = "serve/operators.rs"]
 mod operators;
+#[path = "serve/redirects.rs"]
+mod redirects;
 #[path = "serve/refusals.rs"]
 mod refusals;
+#[path = "serve/tls.rs"]
+mod tls;
+#[path = "serve/tls_names.rs"]
+mod tls_names;
 #[path = "serve/tunnels.rs"]
 mod tunnels;
 #[path = "serve/upstream_tls.rs"]

@@ -13,8 +13,8 @@ use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
 use crate::config::{Faults, FilesRead, Loaded, Reading, Source, changes};
-use crate::serve::Gateway;
 use crate::serve::admin::{Order, Orders, Outcome};
+use crate::serve::{Gateway, Offers};
 use crate::telemetry::log;
 
 /// How often the files are looked at.
@@ -41,6 +41,7 @@ pub struct Origin {
 pub(super) struct Reloader {
     pub(super) origin: Origin,
     pub(super) gateway: Gateway,
+    pub(super) offers: Offers,
     pub(super) workshop: Workshop,
     pub(super) orders: Orders,
 }
@@ -144,8 +145,9 @@ impl Reloader {
 
     /// Everything that takes effect does so here, at once.
     fn swap(&mut self, draft: Draft) {
-        let snapshot = self.workshop.finish(draft);
+        let (snapshot, terms) = self.workshop.finish(draft);
         let (limits, log) = (snapshot.config.limits.clone(), snapshot.config.log.clone());
+        self.offers.adopt(terms);
         self.gateway.current.replace(snapshot);
         self.gateway.tokens.resize(limits.token_cache_bytes);
         log::change(&log);

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::StartError;
 use crate::config::{Config, TrustedIssuer};
 use crate::fetch::Fetcher;
+use crate::serve::{BindError, Prepared};
 use crate::snapshot::Snapshot;
 use crate::token::Keyring;
 use crate::upstream::UpstreamPool;
@@ -46,6 +47,7 @@ pub(super) struct Draft {
     tended: Vec<Tended>,
     new_keyrings: Vec<Arc<Keyring>>,
     upstreams: Vec<Arc<UpstreamPool>>,
+    terms: Prepared,
     snapshot: Snapshot,
 }
 
@@ -85,17 +87,18 @@ impl Workshop {
             new_keyrings.push(Arc::clone(&keyring));
             tended.push(Tended::begin(keyring));
         }
+        let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
         let snapshot = Snapshot::new(generation, Arc::new(config), keyrings, upstreams.clone())?;
-        Ok(Draft { trust, tended, new_keyrings, upstreams, snapshot })
+        Ok(Draft { trust, tended, new_keyrings, upstreams, terms, snapshot })
     }
 
     /// Takes the draft for what is served from now on; whatever it does not share with the one before ends.
-    pub(super) fn finish(&mut self, draft: Draft) -> Snapshot {
+    pub(super) fn finish(&mut self, draft: Draft) -> (Snapshot, Prepared) {
         self.trust = draft.trust;
         self.tended = draft.tended;
-        draft.snapshot
+        (draft.snapshot, draft.terms)
     }
 }
 

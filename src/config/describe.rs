@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::model::{
-    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network,
+    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network, Purpose,
     Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 use crate::secret::Secret;
@@ -38,8 +38,21 @@ pub fn describe(config: &Config) -> Value {
 }
 
 pub(super) fn listener(listener: &Listener) -> Value {
-    let files = listener.tls.iter().map(|certificate| certificate.cert.display().to_string());
-    json!({ "address": listener.address.to_string(), "tls": files.collect::<Value>() })
+    let address = listener.address.to_string();
+    match &listener.purpose {
+        Purpose::Http => json!({ "address": address, "tls": [] }),
+        Purpose::Https(tls) => {
+            let files = tls.certificates.iter().map(|certificate| certificate.cert.display().to_string());
+            let protocols = tls.protocols.iter().map(|protocol| protocol.as_str());
+            json!({
+                "address": address,
+                "tls": files.collect::<Value>(),
+                "min_tls": tls.min_version.as_str(),
+                "alpn": protocols.collect::<Value>(),
+            })
+        }
+        Purpose::Redirect { https_port } => json!({ "address": address, "redirect": https_port }),
+    }
 }
 
 pub(super) fn admin(admin: &Admin) -> Value {
@@ -166,7 +179,11 @@ mod tests {
     use super::*;
 
     const YAML: &str = "
-        listen: 127.0.0.1:0
+        listen:
+          - 127.0.0.1:0
+          - { address: 127.0.0.1:8081, redirect: 8443 }
+          - { address: 127.0.0.1:8443, tls: { cert: tests/fixtures/config/files/site.pem,
+              key: tests/fixtures/config/files/site.key }, min_tls: 1.3, alpn: [http/1.1] }
         admin: { address: 192.0.2.1:9090, token: hunter2hunter2hunter2hunter2hunter2 }
         trusted_issuers:
           corp: { issuer: https://login.example, fetch_token: hunter2hunter2 }
@@ -196,6 +213,10 @@ mod tests {
         assert_eq!(described["trusted_issuers"]["corp"]["fetch_token"], "(set)");
         assert_eq!(described["trusted_issuers"]["corp"]["discovery"], "https://login.example/");
         assert_eq!(described["limits"]["drain"], "25s");
+        assert_eq!(described["listen"][0], json!({ "address": "127.0.0.1:0", "tls": [] }));
+        let encrypted = &described["listen"][2];
+        assert_eq!((&encrypted["min_tls"], &encrypted["alpn"]), (&"1.3".into(), &json!(["http/1.1"])));
+        assert_eq!(described["listen"][1], json!({ "address": "127.0.0.1:8081", "redirect": 8443 }));
         let resource = &described["resources"]["https://api.example"];
         assert_eq!(resource["upstream"]["urls"][0], "http://127.0.0.1:9001/");
         assert_eq!(resource["rules"][0], json!({ "path": "/healthz", "public": true, "forward": "none" }));

@@ -54,6 +54,7 @@ pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
 pub use source::{Reading, Source};
+pub use tls::certificate_names;
 
 /// A configuration that can be used, and what somebody should look at all the same.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +12,13 @@ use crate::oauth::Scope;
 use crate::secret::Secret;
 
 mod issuer;
+mod listener;
 mod resource;
 
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
+pub use listener::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,
     Resource, ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
@@ -53,26 +54,6 @@ pub struct IssuerId(pub usize);
 /// A resource, by its place in [`Config::resources`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ResourceId(pub usize);
-
-/// An address where requests come in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Listener {
-    /// The address; port 0 asks the system for one.
-    pub address: SocketAddr,
-    /// Certificates; plain HTTP without any.
-    pub tls: Vec<Certificate>,
-}
-
-/// A certificate chain and its key, as they were read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Certificate {
-    /// The chain's file.
-    pub cert: PathBuf,
-    /// The chain: PEM, the leaf first.
-    pub cert_pem: Arc<[u8]>,
-    /// The key: PEM.
-    pub key_pem: Secret,
-}
 
 /// The admin listener.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,10 +1,14 @@
 //! Certificate files: read and tried once at load, so that a bad one is a fault and not an outage.
 
+use std::collections::HashSet;
+
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use webpki::EndEntityCert;
 
+use super::fault::Place;
 use super::model::Certificate;
 use super::read::Reader;
 use super::yaml::{Kind, Node};
@@ -16,7 +20,15 @@ const MAX_PEM: u64 = 1 << 20;
 /// Reads `tls`: `{ cert, key }`, or a list of them.
 pub(super) fn certificates(reader: &mut Reader, node: &Node) -> Option<Vec<Certificate>> {
     let before = reader.log.errors();
-    let certificates = reader.one_or_many(node, certificate)?;
+    let mut chains = Vec::new();
+    let certificates = reader.one_or_many(node, |reader, node| {
+        let (certificate, leaf) = certificate(reader, node)?;
+        chains.push((leaf, node.place));
+        Some(certificate)
+    })?;
+    if reader.log.errors() == before {
+        advise_on_names(reader, &chains);
+    }
     if certificates.is_empty() && reader.log.errors() == before {
         reader.log.error(
             node.owner,
@@ -27,7 +39,33 @@ pub(super) fn certificates(reader: &mut Reader, node: &Node) -> Option<Vec<Certi
     Some(certificates)
 }
 
-fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
+/// The DNS names that a certificate is for, as they stand in it: those of its subject's alternative names, and nothing
+/// from its subject. A client verifies them itself; here they only choose what it is shown.
+pub fn certificate_names(leaf: &CertificateDer<'_>) -> Vec<String> {
+    let leaf = EndEntityCert::try_from(leaf).ok();
+    leaf.map_or_else(Vec::new, |leaf| leaf.valid_dns_names().map(str::to_ascii_lowercase).collect())
+}
+
+/// Of several certificates, one that has no name of its own is never shown to anybody, unless it is the first.
+fn advise_on_names(reader: &mut Reader, chains: &[(CertificateDer<'_>, Place)]) {
+    let mut seen = HashSet::new();
+    for (at, (leaf, place)) in chains.iter().enumerate() {
+        let names = certificate_names(leaf);
+        let fresh = names.iter().filter(|name| seen.insert((*name).clone())).count();
+        if at > 0 && fresh == 0 {
+            let hint = match names.is_empty() {
+                true => {
+                    "it has no DNS name among its subject's alternative names; put it first, or have it issued anew"
+                }
+                false => "the certificates before it have all of its names; take one of them out",
+            };
+            reader.log.warning(*place, "nobody is ever shown this certificate", hint);
+        }
+    }
+}
+
+/// A certificate, and the first of its chain.
+fn certificate(reader: &mut Reader, node: &Node) -> Option<(Certificate, CertificateDer<'static>)> {
     let mut section = reader.section(node, "`tls`")?;
     let mut key_node = None;
     let chain = section.required(reader, "cert", "name the PEM file of the certificate chain", |reader, node| {
@@ -50,9 +88,11 @@ fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
             return None;
         }
     };
+    let leaf = chain.first()?.clone();
     match CertifiedKey::new(chain, signing).keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
-            Some(Certificate { cert: reader.resolve(&path), cert_pem: cert_pem.into(), key_pem })
+            let certificate = Certificate { cert: reader.resolve(&path), cert_pem: cert_pem.into(), key_pem };
+            Some((certificate, leaf))
         }
         Err(rustls::Error::InconsistentKeys(_)) => {
             let message = "the private key is not the certificate's";

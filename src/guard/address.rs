@@ -28,7 +28,7 @@ impl<'a> Address<'a> {
         }
         let target =
             Target::parse(request.target).map_err(|fault| Rejection::new(Reason::TargetInvalid, fault.as_str()))?;
-        let own = own_authority(request)?;
+        let own = request.authority()?;
         let authority = match trusts_peer {
             true => forwarded_authority(request)?.unwrap_or(own),
             false => own,
@@ -37,24 +37,34 @@ impl<'a> Address<'a> {
     }
 }
 
-/// `Host` or `:authority`: exactly one host, and the same where both are sent (RFC 9112 §3.2, RFC 9113 §8.3.1).
-fn own_authority<'a>(request: &RequestView<'a>) -> Result<Authority<'a>, Rejection> {
-    let invalid = |detail| Rejection::new(Reason::TargetInvalid, detail);
-    let parse = |text: &'a str| Authority::parse(text).map_err(|_| invalid("the host is not `host` or `host:port`"));
-    let mut fields = request.headers.get_all(HOST).iter();
-    let field = fields.next();
-    if fields.next().is_some() {
-        return Err(invalid("more than one `Host` was sent"));
-    }
-    let field = match field.map(|value| value.to_str()) {
-        None => None,
-        Some(Ok(text)) => Some(parse(text)?),
-        Some(Err(_)) => return Err(invalid("`Host` is not ASCII")),
-    };
-    match (request.uri_authority.map(parse).transpose()?, field) {
-        (Some(pseudo), Some(field)) if !pseudo.agrees_with(&field) => Err(invalid("`Host` and `:authority` differ")),
-        (Some(authority), _) | (None, Some(authority)) => Ok(authority),
-        (None, None) => Err(invalid("no host was named")),
+impl<'a> RequestView<'a> {
+    /// The authority that the request itself names, whatever a proxy says of another one: `Host` or `:authority`,
+    /// exactly one host, and the same where both are sent (RFC 9112 §3.2, RFC 9113 §8.3.1).
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::TargetInvalid`] for everything else.
+    pub fn authority(&self) -> Result<Authority<'a>, Rejection> {
+        let invalid = |detail| Rejection::new(Reason::TargetInvalid, detail);
+        let parse =
+            |text: &'a str| Authority::parse(text).map_err(|_| invalid("the host is not `host` or `host:port`"));
+        let mut fields = self.headers.get_all(HOST).iter();
+        let field = fields.next();
+        if fields.next().is_some() {
+            return Err(invalid("more than one `Host` was sent"));
+        }
+        let field = match field.map(|value| value.to_str()) {
+            None => None,
+            Some(Ok(text)) => Some(parse(text)?),
+            Some(Err(_)) => return Err(invalid("`Host` is not ASCII")),
+        };
+        match (self.uri_authority.map(parse).transpose()?, field) {
+            (Some(pseudo), Some(field)) if !pseudo.agrees_with(&field) => {
+                Err(invalid("`Host` and `:authority` differ"))
+            }
+            (Some(authority), _) | (None, Some(authority)) => Ok(authority),
+            (None, None) => Err(invalid("no host was named")),
+        }
     }
 }
 

@@ -289,7 +289,7 @@ impl Asked<'_, '_> {
 }
 
 /// A refusal before, or without, anything that a resource adds to it.
-fn refuse(Rejection { reason, detail }: Rejection, resource: Option<ResourceId>) -> Denial {
+pub(super) fn refuse(Rejection { reason, detail }: Rejection, resource: Option<ResourceId>) -> Denial {
     /// Every method that may be passed on somewhere.
     const PASSED_ON: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
     let allow = (reason == Reason::MethodNotAllowed).then_some(PASSED_ON);

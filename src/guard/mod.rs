@@ -3,7 +3,7 @@
 //! [`Gate::decide`] is the whole gate. It returns a [`Decision`]; the front that asked writes and records. Its steps, a
 //! file each: one target and one authority (`address`), the resource and its rules (`resource`), one credential
 //! (`credential`), a token for this very audience ([`crate::token`]), further demands (`demands`). A [`Permit`] can be
-//! made here only, and no request reaches an upstream without one.
+//! made here only, and no request reaches an upstream without one. `redirect` decides for listeners that serve nothing.
 
 mod address;
 mod cors;
@@ -15,6 +15,7 @@ mod gate;
 mod metadata;
 mod owned;
 mod permit;
+mod redirect;
 mod resource;
 mod scope_demand;
 mod view;

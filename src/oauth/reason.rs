@@ -17,6 +17,9 @@ pub enum Reason {
     /// Where the message ends can be read in more than one way.
     #[error("the message framing is invalid")]
     FramingInvalid,
+    /// A credential was sent to a listener that only redirects: in the clear, for everybody on the way to read.
+    #[error("the credential was sent without TLS; treat it as leaked")]
+    TransportInsecure,
     /// The path belongs to no resource, or to no rule where only rules are served.
     #[error("nothing is served at this path")]
     RouteNotFound,
@@ -117,11 +120,12 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::TargetInvalid,
         Self::CredentialMalformed,
         Self::CredentialRepeated,
         Self::FramingInvalid,
+        Self::TransportInsecure,
         Self::RouteNotFound,
         Self::HostUnknown,
         Self::MethodNotAllowed,
@@ -163,6 +167,7 @@ impl Reason {
             Self::CredentialMalformed => "credential_malformed",
             Self::CredentialRepeated => "credential_repeated",
             Self::FramingInvalid => "framing_invalid",
+            Self::TransportInsecure => "transport_insecure",
             Self::RouteNotFound => "route_not_found",
             Self::HostUnknown => "host_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -201,9 +206,11 @@ impl Reason {
     /// The status that the answer carries (RFC 6750 §3.1).
     pub fn status(self) -> StatusCode {
         match self {
-            Self::TargetInvalid | Self::CredentialMalformed | Self::CredentialRepeated | Self::FramingInvalid => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::TargetInvalid
+            | Self::CredentialMalformed
+            | Self::CredentialRepeated
+            | Self::FramingInvalid
+            | Self::TransportInsecure => StatusCode::BAD_REQUEST,
             Self::RouteNotFound => StatusCode::NOT_FOUND,
             Self::HostUnknown => StatusCode::MISDIRECTED_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -239,7 +246,7 @@ impl Reason {
     /// The OAuth error code of the answer (RFC 6750 §3.1); nothing where RFC 6750 has none.
     pub fn oauth_error(self) -> Option<&'static str> {
         match self {
-            Self::CredentialMalformed | Self::CredentialRepeated => Some("invalid_request"),
+            Self::CredentialMalformed | Self::CredentialRepeated | Self::TransportInsecure => Some("invalid_request"),
             Self::ScopeInsufficient => Some("insufficient_scope"),
             Self::CredentialMissing => None,
             _ if self.status() == StatusCode::UNAUTHORIZED => Some("invalid_token"),

@@ -59,6 +59,11 @@ impl<'a> Authority<'a> {
         self.port
     }
 
+    /// The same host at another port.
+    pub fn at_port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
+    }
+
     /// Whether both name the same host and port, the host without regard to case.
     pub fn agrees_with(&self, other: &Authority<'_>) -> bool {
         self.host.eq_ignore_ascii_case(other.host) && self.port == other.port

@@ -4,12 +4,15 @@
 //! what a `CONNECT` proxy said; nothing else of a stream is visible from a hook.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_http::ResponseHeader;
+
+use super::tls::Shown;
+use crate::route::Authority;
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +34,8 @@ pub struct Connection {
     peer: SocketAddr,
     own_port: u16,
     tls: bool,
+    redirects_to: Option<u16>,
+    shown: OnceLock<Shown>,
     stage: AtomicU8,
     odd_request_line: AtomicBool,
     unread_body: AtomicBool,
@@ -43,10 +48,17 @@ impl Connection {
             peer,
             own_port,
             tls,
+            redirects_to: None,
+            shown: OnceLock::new(),
             stage: AtomicU8::new(Stage::Waiting as u8),
             odd_request_line: AtomicBool::new(false),
             unread_body: AtomicBool::new(false),
         }
+    }
+
+    /// The same connection, to a listener that serves nothing but sends requests to this port.
+    pub(super) fn redirected_to(self, https_port: Option<u16>) -> Self {
+        Self { redirects_to: https_port, ..self }
     }
 
     /// The address at the other end.
@@ -62,6 +74,26 @@ impl Connection {
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.tls
+    }
+
+    /// The port where requests are sent instead of being served, if they are.
+    pub(super) fn redirects_to(&self) -> Option<u16> {
+        self.redirects_to
+    }
+
+    /// The handshake is over, and the client was shown this.
+    pub(super) fn was_shown(&self, shown: Shown) {
+        // There is one handshake a connection.
+        let _ = self.shown.set(shown);
+    }
+
+    /// Whether a request for this authority may come by this connection: over TLS, one that the certificate which the
+    /// client was shown stands for here (RFC 9110 §7.4).
+    pub(super) fn is_for(&self, authority: &Authority<'_>) -> bool {
+        match self.shown.get() {
+            Some(shown) => shown.fits(authority),
+            None => !self.tls,
+        }
     }
 
     /// Where the connection stands.
@@ -160,6 +192,13 @@ mod tests {
         connection.exchange_ends();
         connection.head_begins();
         assert!(!connection.head_arrived());
+    }
+
+    #[test]
+    fn a_handshake_that_showed_nothing_is_for_no_host() {
+        let authority = Authority::parse("api.example").unwrap();
+        assert!(!connection().is_for(&authority));
+        assert!(Connection::new("192.0.2.1:4711".parse().unwrap(), 8080, false).is_for(&authority));
     }
 
     #[test]

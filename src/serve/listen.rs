@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::apps::ServerApp;
-use pingora_core::listeners::tls::Acceptor;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::configuration::ServerConf;
@@ -25,7 +24,8 @@ use super::door::{Admitted, Door};
 use super::ending::Served;
 use super::exchange::{UnderWay, random_hex};
 use super::proxy::{ATTEMPTS, Gateway, Proxy};
-use super::tls::{CertificateError, Certificates};
+use super::terms::{Offer, Offers, Prepared, Terms};
+use super::tls::CertificateError;
 use super::watched::{Patience, Watched};
 use crate::config::{Limits, Listener};
 use crate::telemetry::metrics::ConnectionRefusal;
@@ -73,8 +73,8 @@ pub struct Listening {
 #[derive(Debug)]
 struct Socket {
     listener: TcpListener,
-    bound: Bound,
-    certificates: Option<Arc<Certificates>>,
+    address: SocketAddr,
+    offer: Arc<Offer>,
 }
 
 impl Listening {
@@ -84,13 +84,14 @@ impl Listening {
     ///
     /// [`BindError`] for the first that cannot be bound.
     pub fn bind(listeners: &[Listener]) -> Result<Self, BindError> {
-        let sockets = listeners.iter().map(Socket::bind).collect::<Result<_, _>>()?;
-        Ok(Self { sockets })
+        let offers = Prepared::new(listeners)?.into_offers();
+        let sockets = listeners.iter().zip(offers).map(|(listener, offer)| Socket::bind(listener.address, offer));
+        Ok(Self { sockets: sockets.collect::<Result<_, _>>()? })
     }
 
     /// Where connections are awaited.
     pub fn bound(&self) -> Vec<Bound> {
-        self.sockets.iter().map(|socket| socket.bound).collect()
+        self.sockets.iter().map(|socket| Bound::of(socket.address, &socket.offer)).collect()
     }
 
     /// Begins to accept.
@@ -103,35 +104,34 @@ impl Listening {
         let (cut, cutting) = watch::channel(false);
         let (open, all_closed) = mpsc::channel(1);
         let front = Front { proxy: Arc::new(proxy), gateway, door: Door::default(), stopping, cutting, open };
-        let bound = self.bound();
-        let mut certificates = Vec::new();
+        let addresses = self.sockets.iter().map(|socket| socket.address).collect();
+        let offers = self.sockets.iter().map(|socket| Arc::clone(&socket.offer)).collect();
         for socket in self.sockets {
-            certificates.push(socket.certificates.clone());
             tokio::spawn(socket.accept(front.clone()));
         }
-        Serving { bound, certificates, proxy: front.proxy, under_way, stop, cut, all_closed }
+        Serving { addresses, offers, proxy: front.proxy, under_way, stop, cut, all_closed }
+    }
+}
+
+impl Bound {
+    fn of(address: SocketAddr, offer: &Offer) -> Self {
+        Self { address, tls: offer.current().encryption().is_some() }
     }
 }
 
 impl Socket {
-    fn bind(listener: &Listener) -> Result<Self, BindError> {
-        let failed = |source| BindError::Address { address: listener.address, source };
-        let socket = if listener.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    fn bind(address: SocketAddr, offer: Offer) -> Result<Self, BindError> {
+        let failed = |source| BindError::Address { address, source };
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let socket = socket.map_err(failed)?;
         socket.set_reuseaddr(true).map_err(failed)?;
-        socket.bind(listener.address).map_err(failed)?;
-        let certificates = match listener.tls.as_slice() {
-            [] => None,
-            written => Some(Arc::new(Certificates::read(written)?)),
-        };
-        let listening = socket.listen(BACKLOG).map_err(failed)?;
-        let address = listening.local_addr().map_err(failed)?;
-        let bound = Bound { address, tls: certificates.is_some() };
-        Ok(Self { listener: listening, bound, certificates })
+        socket.bind(address).map_err(failed)?;
+        let listener = socket.listen(BACKLOG).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, address, offer: Arc::new(offer) })
     }
 
     async fn accept(self, front: Front) {
-        let acceptor = self.certificates.as_ref().map(|certificates| Arc::new(certificates.acceptor()));
         let mut stopping = front.stopping.clone();
         loop {
             let accepted = tokio::select! {
@@ -139,7 +139,7 @@ impl Socket {
                 _ = stopping.wait_for(|stop| *stop) => return,
             };
             match accepted {
-                Ok((stream, peer)) => front.admit(stream, peer, self.bound, acceptor.clone()),
+                Ok((stream, peer)) => front.admit(stream, peer, self.address.port(), self.offer.current()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
                     sleep(REST).await;
@@ -162,14 +162,15 @@ struct Front {
 }
 
 impl Front {
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, bound: Bound, acceptor: Option<Arc<Acceptor>>) {
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, own_port: u16, terms: Arc<Terms>) {
         let snapshot = self.gateway.current.load();
         let limits = &snapshot.config.limits;
-        let connection = Connection::new(peer, bound.address.port(), bound.tls);
+        let is_tls = terms.encryption().is_some();
+        let connection = Connection::new(peer, own_port, is_tls).redirected_to(terms.redirects_to());
         match self.door.admit(connection.peer(), snapshot.gate.trusts_proxy(connection.peer()), limits) {
             Ok(admitted) => {
                 let patience = Patience::from(limits);
-                tokio::spawn(self.clone().serve(stream, Arc::new(connection), admitted, patience, acceptor));
+                tokio::spawn(self.clone().serve(stream, Arc::new(connection), admitted, patience, terms));
             }
             Err(refusal) => self.gateway.metrics.connection_refused(refusal),
         }
@@ -182,12 +183,12 @@ impl Front {
         connection: Arc<Connection>,
         _admitted: Admitted,
         patience: Patience,
-        acceptor: Option<Arc<Acceptor>>,
+        terms: Arc<Terms>,
     ) {
         let _open = self.open.clone();
         let mut cutting = self.cutting.clone();
         tokio::select! {
-            () = self.converse(stream, connection, patience, acceptor) => {}
+            () = self.converse(stream, connection, patience, terms) => {}
             _ = cutting.wait_for(|cut| *cut) => {}
         }
     }
@@ -197,18 +198,22 @@ impl Front {
         stream: TcpStream,
         connection: Arc<Connection>,
         patience: Patience,
-        acceptor: Option<Arc<Acceptor>>,
+        terms: Arc<Terms>,
     ) {
         let mut stream = TcpConnection::from(stream);
         // Without it the last part of an answer may wait for the client's acknowledgement.
         let _ = stream.set_nodelay();
-        let stream: Stream = match acceptor {
+        let stream: Stream = match terms.encryption() {
             None => Box::new(stream),
-            Some(acceptor) => match timeout(patience.header, acceptor.tls_handshake(stream)).await {
-                Ok(Ok(stream)) => Box::new(stream),
-                Ok(Err(_)) | Err(_) => return self.gateway.metrics.connection_refused(ConnectionRefusal::Tls),
+            Some(encryption) => match timeout(patience.header, encryption.handshake(stream)).await {
+                Ok(Some((stream, shown))) => {
+                    connection.was_shown(shown);
+                    Box::new(stream)
+                }
+                Ok(None) | Err(_) => return self.gateway.metrics.connection_refused(ConnectionRefusal::Tls),
             },
         };
+        drop(terms);
         let metrics = Arc::clone(&self.gateway.metrics);
         let answer = |refusal| last_words(refusal, &random_hex::<16>());
         let mut stream = Watched::new(stream, connection, patience, metrics, answer);
@@ -227,8 +232,8 @@ impl Front {
 
 /// Listeners that are being served.
 pub struct Serving {
-    bound: Vec<Bound>,
-    certificates: Vec<Option<Arc<Certificates>>>,
+    addresses: Vec<SocketAddr>,
+    offers: Offers,
     proxy: Arc<HttpProxy<Proxy>>,
     under_way: UnderWay,
     stop: watch::Sender<bool>,
@@ -238,8 +243,8 @@ pub struct Serving {
 
 impl Serving {
     /// Where connections are awaited.
-    pub fn bound(&self) -> &[Bound] {
-        &self.bound
+    pub fn bound(&self) -> Vec<Bound> {
+        self.addresses.iter().zip(self.offers.iter()).map(|(address, offer)| Bound::of(*address, offer)).collect()
     }
 
     /// How many requests are under way.
@@ -247,20 +252,9 @@ impl Serving {
         self.under_way.count()
     }
 
-    /// Shows the certificates of a new configuration from now on. Addresses do not change while the program runs.
-    ///
-    /// # Errors
-    ///
-    /// [`CertificateError`] for the first that cannot be used; the listeners before it have their new ones.
-    pub fn renew_certificates(&self, listeners: &[Listener]) -> Result<(), CertificateError> {
-        for (certificates, listener) in self.certificates.iter().zip(listeners) {
-            if let Some(certificates) = certificates
-                && !listener.tls.is_empty()
-            {
-                certificates.renew(&listener.tls)?;
-            }
-        }
-        Ok(())
+    /// The terms of all sockets, which can be replaced.
+    pub fn offers(&self) -> &Offers {
+        &self.offers
     }
 
     /// Accepts no more, lets what is under way come to its end for as long as `limits.drain`, and cuts the rest. Says

@@ -1,6 +1,6 @@
 //! The sockets. Nothing here decides: it asks the guard, does what the guard said, and writes it down.
 //!
-//! From the wire inward: [`listen`] accepts, `door` counts, [`tls`] decrypts, `watched` keeps time until a request
+//! From the wire inward: [`listen`] accepts on `terms`, `door` counts, [`tls`] decrypts, `watched` keeps time until a request
 //! has arrived, and `proxy` hands Pingora's phases to the rooms that know them: `framing` judges where the message
 //! ends, `request` asks the guard, `forward` writes the upstream's request, `response` cleans the answer,
 //! `failure` tells what went wrong. `exchange` is what they share. [`admin`] is for operators, on a socket of its
@@ -20,9 +20,11 @@ mod proxy;
 mod request;
 mod request_line;
 mod response;
+mod terms;
 pub mod tls;
 mod watched;
 mod websocket;
 
 pub use listen::{BindError, Bound, Listening, Serving};
 pub use proxy::Gateway;
+pub use terms::{Offers, Prepared};

@@ -171,11 +171,32 @@ fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awa
         },
         keys_awaited,
     };
+    if let Some(denial) = misdirected(&view, connection) {
+        return Decision::Deny(denial);
+    }
     let begun = Instant::now();
-    let decision = exchange.snapshot.gate.decide(&view, tokens, Timestamp::now());
+    let decision = match connection.redirects_to() {
+        None => exchange.snapshot.gate.decide(&view, tokens, Timestamp::now()),
+        Some(https_port) => match exchange.snapshot.gate.redirect(&view, https_port) {
+            Ok(document) => Decision::Answer(document),
+            Err(denial) => Decision::Deny(denial),
+        },
+    };
     let taken = begun.elapsed();
     *exchange.record.decision_time.get_or_insert_default() += taken;
     decision
+}
+
+/// Refuses a request whose own host is not one that the client's certificate stands for, whatever host a proxy says that
+/// it is for: a client that was shown one certificate reaches no host of another one. A host with two readings is left
+/// to the guard, which refuses it.
+fn misdirected(view: &RequestView<'_>, connection: &Connection) -> Option<Denial> {
+    if !connection.is_tls() {
+        return None;
+    }
+    let authority = view.authority().ok()?;
+    let detail = "the connection's TLS handshake asked for a host with another certificate";
+    (!connection.is_for(&authority)).then(|| Rejection::new(Reason::HostUnknown, detail).into())
 }
 
 /// Prepares a request that may be forwarded. True when it is answered after all.

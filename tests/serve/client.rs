@@ -1,9 +1,9 @@
-//! An HTTP/1 client that sends exactly what it is told.
+//! An HTTP/1 client that sends exactly what it is told, over TCP or whatever else carries bytes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -12,9 +12,14 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Bytes>,
     unread: Vec<u8>,
 }
+
+/// What carries bytes both ways.
+pub trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// An answer.
 #[derive(Debug)]
@@ -26,7 +31,12 @@ pub struct Reply {
 
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    /// Speaks over a connection that is there already.
+    pub fn over(stream: impl Bytes + 'static) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new() }
     }
 
     /// Sends bytes as they are. A server that has closed already is no fault of the client's.
@@ -37,6 +47,12 @@ impl Client {
     /// Sends a request for `https://api.example` with these fields, each line ended with CR LF.
     pub async fn request(&mut self, method: &str, target: &str, fields: &str) {
         self.send(format!("{method} {target} HTTP/1.1\r\nHost: api.example\r\n{fields}\r\n")).await;
+    }
+
+    /// The answer to a request for `/` of another host.
+    pub async fn ask(&mut self, host: &str, fields: &str) -> Reply {
+        self.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).await;
+        self.reply().await
     }
 
     /// The next answer, with its body.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narrowgate::config::Limits;
+use narrowgate::config::{Limits, Purpose};
 use tokio::net::TcpStream;
 
 use crate::client::Client;
@@ -49,7 +49,7 @@ async fn what_does_not_end_is_cut() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_is_an_ordinary_error() {
     let gateway = start_public("127.0.0.1:1".parse().unwrap()).await;
-    let listener = narrowgate::config::Listener { address: gateway.address, tls: Vec::new() };
+    let listener = narrowgate::config::Listener { address: gateway.address, purpose: Purpose::Http };
     let error = narrowgate::serve::Listening::bind(&[listener]).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot listen on `{}`", gateway.address));
 }

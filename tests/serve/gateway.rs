@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use narrowgate::config::{self, Certificate, Config, Environment, JwksLocation, KeySource};
+use narrowgate::config::{self, Certificate, Config, Environment, JwksLocation, KeySource, Limits};
 use narrowgate::fetch::Fetcher;
 use narrowgate::secret::Secret;
 use narrowgate::serve::{Gateway, Listening, Serving};
@@ -90,6 +90,12 @@ impl Running {
     pub fn metrics(&self) -> String {
         self.gateway.metrics.encode()
     }
+
+    /// The metrics once everything has ended: an answer is recorded behind its last byte.
+    pub async fn metrics_at_last(self) -> String {
+        self.serving.drain(&Limits::default()).await;
+        self.gateway.metrics.encode()
+    }
 }
 
 impl Issuer {
@@ -138,7 +144,13 @@ impl Issuer {
 
 /// A certificate for `name`, and what a client must trust to accept it.
 pub fn certificate(name: &str) -> (Certificate, rustls::pki_types::CertificateDer<'static>) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    certificate_for(&[name])
+}
+
+/// A certificate for names and addresses, and what a client must trust to accept it.
+pub fn certificate_for(names: &[&str]) -> (Certificate, rustls::pki_types::CertificateDer<'static>) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
     let der = made.cert.der().clone();
     let certificate = Certificate {
         cert: "site.pem".into(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
+use narrowgate::config::{Purpose, Tls};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -122,7 +123,7 @@ async fn http2_and_http1_are_spoken_over_tls_with_the_certificate_that_fits() {
     let origin = Origin::start(false).await;
     let ((first, _), (second, root)) = (certificate("other.example"), certificate("api.example"));
     let gateway = start_with(&public(origin.address, ""), &Issuer::new(), move |config| {
-        config.listeners[0].tls = vec![first, second];
+        config.listeners[0].purpose = Purpose::Https(Tls::new(vec![first, second]));
     })
     .await;
     let sender = handshake(tls(&gateway, "api.example", &root, b"h2").await).await;
@@ -147,7 +148,8 @@ async fn a_handshake_that_fails_is_counted() {
     let origin = Origin::start(false).await;
     let (site, _) = certificate("api.example");
     let yaml = format!("limits: {{ header_timeout: 200ms }}\n{}", public(origin.address, ""));
-    let gateway = start_with(&yaml, &Issuer::new(), move |config| config.listeners[0].tls = vec![site]).await;
+    let tls = Purpose::Https(Tls::new(vec![site]));
+    let gateway = start_with(&yaml, &Issuer::new(), move |config| config.listeners[0].purpose = tls).await;
     let mut plain = crate::client::Client::connect(gateway.address).await;
     plain.request("GET", "/", "").await;
     while plain.more().await {}

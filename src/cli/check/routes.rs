@@ -19,6 +19,9 @@ pub(super) struct Routes {
 pub(super) struct Door {
     pub(super) address: String,
     pub(super) tls: bool,
+    /// The port of the `https` URLs that it redirects to, if that is all it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) redirect: Option<u16>,
 }
 
 /// One resource.
@@ -43,7 +46,11 @@ pub(super) struct Route {
 
 impl Routes {
     pub(super) fn of(config: &Config) -> Self {
-        let door = |listener: &Listener| Door { address: listener.address.to_string(), tls: !listener.tls.is_empty() };
+        let door = |listener: &Listener| Door {
+            address: listener.address.to_string(),
+            tls: listener.purpose.is_tls(),
+            redirect: listener.purpose.redirects_to(),
+        };
         Self {
             listeners: config.listeners.iter().map(door).collect(),
             admin: config.admin.as_ref().map(|admin| admin.address.to_string()),

@@ -49,7 +49,12 @@ fn doors(page: &mut String, routes: &Routes) {
     line(page, "\nAddresses");
     let scheme = |tls: bool| if tls { "https" } else { "http" };
     for door in &routes.listeners {
-        line(page, format!("  requests  {}://{}", scheme(door.tls), door.address));
+        let redirects = match door.redirect {
+            None => String::new(),
+            Some(443) => "  (redirects to https)".to_owned(),
+            Some(port) => format!("  (redirects to https, port {port})"),
+        };
+        line(page, format!("  requests  {}://{}{redirects}", scheme(door.tls), door.address));
     }
     match &routes.admin {
         Some(admin) => line(page, format!("  admin     http://{admin}")),

@@ -64,8 +64,9 @@ impl Case<'_> {
             Reason::ClientNotAllowed => self.allowed_client(),
             Reason::ClaimNotAllowed => self.required_claims(),
             Reason::KeysUnavailable => self.reachable_keys(),
-            // Told by the connection, by an upstream or by a limit: none of them is asked here.
+            // Told by the connection, by a listener that redirects, by an upstream or by a limit: none of them is asked here.
             Reason::FramingInvalid
+            | Reason::TransportInsecure
             | Reason::UpstreamUnavailable
             | Reason::UpstreamUnauthorized
             | Reason::UpstreamTimeout

@@ -71,12 +71,14 @@ impl AskedRequest {
 
     /// The request as the gate sees it.
     ///
-    /// The port is the listener's: the URL's own where a listener has it, else that of the first one.
+    /// The port is the listener's: the URL's own where a listener has it, else that of the first one. Listeners that
+    /// only redirect are not asked.
     pub(super) fn view(&self, config: &Config, peer: IpAddr, keys_awaited: bool) -> RequestView<'_> {
         let asked = self.headers.get(HOST).and_then(|host| Authority::parse(host.to_str().ok()?).ok()?.port());
         let has_asked = |port: u16| Some(port) == asked || port == 0;
-        let listeners = &config.listeners;
-        let listener = listeners.iter().find(|listener| has_asked(listener.address.port())).or(listeners.first());
+        let mut serving = config.listeners.iter().filter(|listener| listener.purpose.redirects_to().is_none());
+        let first = serving.clone().next();
+        let listener = serving.find(|listener| has_asked(listener.address.port())).or(first);
         let own_port = listener.map(|listener| listener.address.port()).filter(|port| *port != 0);
         RequestView {
             method: &self.method,
@@ -86,7 +88,7 @@ impl AskedRequest {
             connection: ConnectionFacts {
                 peer,
                 own_port: own_port.or(asked).unwrap_or(443),
-                tls: listener.is_some_and(|listener| !listener.tls.is_empty()),
+                tls: listener.is_some_and(|listener| listener.purpose.is_tls()),
             },
             keys_awaited,
         }
@@ -140,6 +142,21 @@ mod tests {
         assert_eq!(split("http://a.example?x"), parts("a.example", "/?x"));
         for url in ["", "a.example/x", "https://", "https:///x", "ftp://a.example", "/x", "\u{e4}\u{f6}\u{fc}\u{df}"] {
             assert_eq!(split(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_listener_that_redirects_is_not_asked() {
+        let yaml = "
+            listen: [{ address: 127.0.0.1:8080, redirect: 8443 }, 127.0.0.1:8081]
+            resources: { https://a.example: { public: true, upstream: http://127.0.0.1:9001 } }
+        ";
+        let loaded = crate::config::parse(yaml, "gateway.yaml".as_ref(), &crate::config::Environment::default());
+        let config = loaded.unwrap().config;
+        for url in ["https://a.example/", "http://a.example:8080/"] {
+            let request = AskedRequest::parse("GET", url, &[], None).unwrap();
+            let peer = IpAddr::from([192, 0, 2, 1]);
+            assert_eq!(request.view(&config, peer, false).connection.own_port, 8081, "{url}");
         }
     }
 
