@@ -119,11 +119,17 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) fn new(proxy: Arc<HttpProxy<Proxy>>, current: Arc<Current>, limits: &Limits) -> Self {
+        let mut options = Self::options();
+        options.h2_idle_timeout = Some(limits.idle_timeout);
+        Self { proxy, current, options, header_bytes: limits.header_bytes }
+    }
+
+    /// What no configuration changes; the proxy itself asks for it, too.
+    pub(super) fn options() -> HttpServerOptions {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.allow_connect_method_proxying = true; // so that our refusal is the one that is sent
-        options.h2_idle_timeout = Some(limits.idle_timeout);
-        Self { proxy, current, options, header_bytes: limits.header_bytes }
+        options
     }
 }
 

@@ -99,7 +99,8 @@ impl Listening {
         // Pingora takes whatever provider is installed, and would install another one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let under_way = UnderWay::default();
-        let proxy = http_proxy(&Arc::new(server_conf()), Proxy::new(gateway.clone(), under_way.clone()));
+        let mut proxy = http_proxy(&Arc::new(server_conf()), Proxy::new(gateway.clone(), under_way.clone()));
+        proxy.server_options = Some(Served::options());
         let (stop, stopping) = watch::channel(false);
         let (cut, cutting) = watch::channel(false);
         let (open, all_closed) = mpsc::channel(1);

@@ -178,6 +178,22 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
     parse(&answer)
 }
 
+/// The status of the next answer on a kept connection, and whether the connection ends with it; nothing if it ended.
+pub async fn answer(stream: &mut TcpStream) -> Option<(u16, bool)> {
+    let mut buffer = Vec::new();
+    loop {
+        if timeout(PATIENCE, stream.read_buf(&mut buffer)).await.ok()?.ok()? == 0 {
+            return None;
+        }
+        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
+        let response = parse(&buffer);
+        let length = response.field("content-length").parse::<usize>().expect("every answer says how long it is");
+        if buffer.len() >= end + 4 + length {
+            return Some((response.status, response.field("connection") == "close"));
+        }
+    }
+}
+
 /// The first response in `bytes`.
 pub fn parse(bytes: &[u8]) -> Response {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(bytes.len());

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::client::parse;
+use crate::client::answer;
 use crate::gateway::Gateway;
 
 const CONNECTIONS: usize = 64;
@@ -83,22 +83,6 @@ async fn fire(
         answered.fetch_add(1, Ordering::Relaxed);
         if closes {
             stream = TcpStream::connect(address).await.expect("the gateway still listens");
-        }
-    }
-}
-
-/// The next answer's status, and whether the connection ends with it.
-async fn answer(stream: &mut TcpStream) -> Option<(u16, bool)> {
-    let mut buffer = Vec::new();
-    loop {
-        if stream.read_buf(&mut buffer).await.ok()? == 0 {
-            return None;
-        }
-        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
-        let response = parse(&buffer);
-        let length = response.field("content-length").parse::<usize>().expect("every answer says how long it is");
-        if buffer.len() >= end + 4 + length {
-            return Some((response.status, response.field("connection") == "close"));
         }
     }
 }

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::client::parse;
+use crate::client::answer;
 
 const CONNECTIONS: usize = 48;
 /// How many bytes the program may grow by between the warm tenth and the end.
@@ -278,22 +278,6 @@ async fn fire(range: Arc<Range>, first: usize) -> HashMap<u64, Answered> {
         }
     }
     answered
-}
-
-/// The next answer's status, and whether the connection ends with it.
-async fn answer(stream: &mut TcpStream) -> Option<(u16, bool)> {
-    let mut buffer = Vec::new();
-    loop {
-        if timeout(PATIENCE, stream.read_buf(&mut buffer)).await.ok()?.ok()? == 0 {
-            return None;
-        }
-        let Some(end) = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") else { continue };
-        let response = parse(&buffer);
-        let length = response.field("content-length").parse::<usize>().expect("every answer says how long it is");
-        if buffer.len() >= end + 4 + length {
-            return Some((response.status, response.field("connection") == "close"));
-        }
-    }
 }
 
 /// Holds every answer against the log line of its request, and that against what its generation allows.
