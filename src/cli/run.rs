@@ -45,9 +45,11 @@ impl Run {
 }
 
 async fn serve(running: Running) -> ExitCode {
-    let (mut terminate, mut interrupt) = match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-        (Err(error), _) | (_, Err(error)) => return failed(&error),
+    // Before anybody is told that this program serves: a signal that nobody waits for ends it.
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
+        tell("error: signals cannot be waited for\n");
+        return ExitCode::FAILURE;
     };
     for listener in running.listeners() {
         let scheme = if listener.tls { "https" } else { "http" };
@@ -56,10 +58,6 @@ async fn serve(running: Running) -> ExitCode {
     if let Some(address) = running.admin() {
         tell(&format!("listening on http://{address} (admin)\n"));
     }
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => return failed(&error),
-    };
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
