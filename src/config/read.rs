@@ -12,8 +12,10 @@ use super::nearest;
 use super::yaml::{Key, Kind, Node, Scalar};
 use crate::secret::Secret;
 
-/// The most entries of one list or mapping; comparing each with each is still quick.
-const MAX_ENTRIES: usize = 20_000;
+/// The most items of one list; comparing each with each is still quick.
+const MAX_ITEMS: usize = 20_000;
+/// The most entries of one mapping.
+const MAX_ENTRIES: usize = 200_000;
 
 /// What all sections share while a file is read.
 pub(super) struct Reader {
@@ -76,7 +78,7 @@ impl Reader {
             }
         };
         if entries.len() > MAX_ENTRIES {
-            self.too_many(node);
+            self.too_many(node, MAX_ENTRIES);
             return None;
         }
         Some(Section { title: title.into(), place: node.owner, entries, whole, asked: Vec::new(), refused: Vec::new() })
@@ -89,8 +91,8 @@ impl Reader {
         mut read: impl FnMut(&mut Self, &'n Node) -> Option<T>,
     ) -> Option<Vec<T>> {
         match &node.kind {
-            Kind::Sequence(items) if items.len() > MAX_ENTRIES => {
-                self.too_many(node);
+            Kind::Sequence(items) if items.len() > MAX_ITEMS => {
+                self.too_many(node, MAX_ITEMS);
                 None
             }
             Kind::Sequence(items) => Some(items.iter().filter_map(|item| read(self, item)).collect()),
@@ -152,8 +154,8 @@ impl Reader {
         }
     }
 
-    fn too_many(&mut self, node: &Node) {
-        let message = format!("there are more than {MAX_ENTRIES} entries here");
+    fn too_many(&mut self, node: &Node, most: usize) {
+        let message = format!("there are more than {most} entries here");
         self.log.error(node.owner, message, "no configuration needs that");
     }
 

@@ -12,9 +12,9 @@ use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span
 use super::fault::{FaultLog, Place, brief};
 
 /// The longest file, in bytes.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The most scalars, lists and mappings together.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 4_000_000;
 /// How deep lists and mappings may lie in each other.
 const MAX_DEPTH: usize = 32;
 
@@ -91,7 +91,7 @@ impl Key {
 /// Reads the one document of a file; nothing if there is none that can be worked with.
 pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     if text.len() > MAX_BYTES {
-        log.error(START, "the file is longer than 1 MiB", "a configuration is shorter; is this the right file?");
+        log.error(START, "the file is longer than 64 MiB", "a configuration is shorter; is this the right file?");
         return None;
     }
     // Directives only serve tags, and an unknown anchor is told together with all others.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -179,7 +179,7 @@ pub async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
 }
 
 /// The status of the next answer on a kept connection, and whether the connection ends with it; nothing if it ended.
-pub async fn answer(stream: &mut TcpStream) -> Option<(u16, bool)> {
+pub async fn answer(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u16, bool)> {
     let mut buffer = Vec::new();
     loop {
         if timeout(PATIENCE, stream.read_buf(&mut buffer)).await.ok()?.ok()? == 0 {

@@ -1,0 +1,122 @@
+//! What configurations of 10, 1,000 and 100,000 resources cost: to read, to compile, to reload with one resource changed,
+//! and to decide by.
+//!
+//! `cargo bench --bench reload`; figures and how to read them are in BENCHMARKS.md.
+
+use std::fmt::Write;
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Method};
+use narrowgate::clock::Timestamp;
+use narrowgate::config::{self, Config, Environment, changes};
+use narrowgate::guard::{ConnectionFacts, Decision, RequestView};
+use narrowgate::oauth::Reason;
+use narrowgate::snapshot::Snapshot;
+use narrowgate::token::TokenCache;
+use narrowgate::upstream::UpstreamPool;
+
+const SIZES: [usize; 3] = [10, 1_000, 100_000];
+
+/// A configuration of so many resources, ten a host, as APIs of some size have them.
+fn yaml(resources: usize) -> String {
+    let mut text = String::from("listen: 127.0.0.1:0\nresources:\n");
+    for at in 0..resources {
+        let (host, version, server) = (at / 10, at % 10, at % 200);
+        let written = write!(
+            text,
+            "  https://api{host}.example.com/v{version}:\n    upstream: http://10.0.0.{server}:9001\n    \
+             scopes: {{ read: Read documents, write: Change documents }}\n    required_scopes: [read]\n    rules:\n      \
+             - {{ path: /healthz, public: true }}\n      - {{ methods: [POST, PUT, DELETE], scopes: [write] }}\n"
+        );
+        written.expect("a string takes everything");
+    }
+    text
+}
+
+fn parse(text: &str) -> Config {
+    let loaded = config::parse(text, Path::new("gateway.yaml"), &Environment::default());
+    loaded.unwrap_or_else(|faults| panic!("{faults}")).config
+}
+
+fn compile(config: Config, before: Option<&Snapshot>) -> Snapshot {
+    let pools = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams)).expect("no CA is named");
+    let generation = before.map_or(1, |before| before.generation + 1);
+    Snapshot::new(generation, Arc::new(config), Vec::new(), pools).expect("the loader found no fault")
+}
+
+fn reading(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("read");
+    group.sample_size(10);
+    for size in SIZES {
+        let text = yaml(size);
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter_with_large_drop(|| parse(black_box(&text)));
+        });
+    }
+}
+
+fn compiling(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10);
+    for size in SIZES {
+        let config = parse(&yaml(size));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter_batched(|| config.clone(), |config| compile(config, None), BatchSize::PerIteration);
+        });
+    }
+}
+
+/// All that happens between the last look at the files and the swap, where one resource has another scope.
+fn reloading(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("reload");
+    group.sample_size(10);
+    for size in SIZES {
+        let text = yaml(size);
+        let before = compile(parse(&text), None);
+        let changed = parse(&text.replacen("Change documents", "Change all documents", 1));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter_batched(
+                || changed.clone(),
+                |config| {
+                    assert_eq!(changes(&before.config, &config).len(), 1);
+                    compile(config, Some(&before))
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+}
+
+/// A whole decision, down to the missing credential.
+fn deciding(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide by");
+    for size in SIZES {
+        let snapshot = compile(parse(&yaml(size)), None);
+        let tokens = TokenCache::new(1 << 20).expect("the system has randomness");
+        let mut headers = HeaderMap::new();
+        let host = format!("api{}.example.com", size / 20);
+        headers.insert("host", HeaderValue::from_str(&host).expect("a host is a header value"));
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter(|| {
+                let request = RequestView {
+                    method: &Method::POST,
+                    target: black_box(b"/v3/documents/42?expand=all"),
+                    uri_authority: None,
+                    headers: &headers,
+                    connection: ConnectionFacts { peer: [127, 0, 0, 1].into(), own_port: 8080, tls: false },
+                    keys_awaited: true,
+                };
+                match snapshot.gate.decide(&request, &tokens, Timestamp::now()) {
+                    Decision::Deny(denial) => assert_eq!(denial.reason, Reason::CredentialMissing),
+                    other => panic!("{other:?}"),
+                }
+            });
+        });
+    }
+}
+
+criterion_group!(benches, reading, compiling, reloading, deciding);
+criterion_main!(benches);
