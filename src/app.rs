@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::clock::Timestamp;
@@ -22,10 +22,8 @@ use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::Sources;
 use crate::token::{Keyring, TokenCache};
-use crate::upstream::{RootsError, UpstreamPool};
+use crate::upstream::{self, RootsError, UpstreamPool};
 
-/// How long the start waits for the names of upstreams; what is not known by then is resolved in the background.
-const RESOLVE_AT_START: Duration = Duration::from_secs(2);
 /// How long readiness waits for the keys of every issuer; one that is down must not keep the others' APIs away.
 const READY_AT_LAST: Duration = Duration::from_secs(10);
 /// How long an operator's request may take once everything else has ended.
@@ -118,7 +116,7 @@ impl Running {
             readiness: Arc::clone(&readiness),
         };
         let operators = admin.map(|admin| Operators { address: admin.address(), task: admin.serve(desk, stopping) });
-        resolve(&upstreams).await;
+        upstream::ready(&upstreams).await;
         let serving = listening.serve(gateway);
         Ok(Self { current, serving, operators, readiness, limits, stop })
     }
@@ -166,17 +164,6 @@ async fn all_tried(keyrings: &[Arc<Keyring>]) {
     for keyring in keyrings {
         keyring.tried().await;
     }
-}
-
-/// Finds the addresses of all upstreams, and keeps them fresh from now on.
-async fn resolve(upstreams: &[Arc<UpstreamPool>]) {
-    let mut names = JoinSet::new();
-    for pool in upstreams {
-        pool.keep_fresh();
-        let pool = Arc::clone(pool);
-        names.spawn(async move { pool.resolve().await });
-    }
-    let _ = timeout(RESOLVE_AT_START, names.join_all()).await;
 }
 
 /// What the metrics read from where it is kept.

@@ -27,3 +27,5 @@ mod refusals;
 mod tunnels;
 #[path = "serve/upstream_tls.rs"]
 mod upstream_tls;
+#[path = "serve/upstreams.rs"]
+mod upstreams;

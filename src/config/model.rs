@@ -14,14 +14,16 @@ use crate::secret::Secret;
 
 mod issuer;
 mod resource;
+mod upstream;
 
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, Resource,
-    ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
+    ResourceIssuer, Rule, Unmatched,
 };
+pub use upstream::{Ejection, HealthCheck, Retry, Upstream, UpstreamProtocol, UpstreamTls};
 
 /// A whole configuration.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::model::Certificate;
-use super::read::Reader;
+use super::read::{Reader, Section};
 use super::yaml::{Kind, Node};
 use crate::secret::Secret;
 
@@ -29,6 +29,13 @@ pub(super) fn certificates(reader: &mut Reader, node: &Node) -> Option<Vec<Certi
 
 fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
     let mut section = reader.section(node, "`tls`")?;
+    let certificate = key_pair(reader, &mut section);
+    section.finish(reader);
+    certificate
+}
+
+/// Reads `cert` and `key` of a section, which must belong together.
+pub(super) fn key_pair(reader: &mut Reader, section: &mut Section<'_>) -> Option<Certificate> {
     let mut key_node = None;
     let chain = section.required(reader, "cert", "name the PEM file of the certificate chain", |reader, node| {
         let pem = reader.file(node, MAX_PEM)?;
@@ -39,7 +46,6 @@ fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
         let pem = reader.file(node, MAX_PEM)?;
         Some((key(reader, node, &pem)?, Secret::new(pem)))
     });
-    section.finish(reader);
     let ((path, chain, cert_pem), (key, key_pem)) = (chain?, key?);
     let node = key_node?;
     let signing = match aws_lc_rs::default_provider().key_provider.load_private_key(key) {
@@ -60,7 +66,11 @@ fn certificate(reader: &mut Reader, node: &Node) -> Option<Certificate> {
             None
         }
         Err(_) => {
-            reader.log.error(node.owner, "the certificate cannot be read", "is it an X.509 certificate of version 3?");
+            reader.log.error(
+                section.place(),
+                "the certificate cannot be read",
+                "is it an X.509 certificate of version 3?",
+            );
             None
         }
     }

@@ -19,6 +19,7 @@ mod proxy;
 mod request;
 mod request_line;
 mod response;
+mod retry;
 pub mod tls;
 mod watched;
 mod websocket;

@@ -1,7 +1,7 @@
-//! The certificates that an upstream's own must lead to, where the operator names further ones.
+//! The certificates that an upstream's own must lead to: further ones beside the platform's (`trusted_cas`), or others in
+//! their place (`ca` of an upstream).
 
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use pingora_core::protocols::tls::CaType;
@@ -11,28 +11,26 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
-/// Why `trusted_cas` cannot be used.
+/// Why the certificates towards upstreams cannot be used. The loader finds all of this first, with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The file holds something else than certificates.
-    #[error("`trusted_cas` holds no PEM certificates")]
+    #[error("`trusted_cas` or an upstream's `ca` holds no PEM certificates")]
     Pem(#[from] pem::Error),
     /// A certificate is none.
-    #[error("`trusted_cas` holds a certificate that cannot be read")]
+    #[error("`trusted_cas` or an upstream's `ca` holds a certificate that cannot be read")]
     Certificate(#[from] rustls::Error),
     /// The file holds nothing.
-    #[error("`trusted_cas` is empty")]
+    #[error("`trusted_cas` or an upstream's `ca` is empty")]
     Empty,
+    /// What an upstream is shown is no certificate with its key.
+    #[error("the certificate that an upstream is shown cannot be used")]
+    ClientCertificate,
 }
 
-/// The certificates of `trusted_cas`, together with the platform's: Pingora takes the list of a peer in place of its
-/// own.
+/// A list of certificates: Pingora takes a peer's in place of the platform's.
 #[derive(Clone)]
-pub struct TrustedRoots {
-    certificates: Arc<CaType>,
-    /// How many of them, at the front, are the operator's.
-    own: usize,
-}
+pub struct TrustedRoots(Arc<CaType>);
 
 impl TrustedRoots {
     /// Reads `trusted_cas`, and adds what the platform trusts.
@@ -41,6 +39,16 @@ impl TrustedRoots {
     ///
     /// [`RootsError`] if `pem` holds no certificates, or one that is none.
     pub fn read(pem: &[u8]) -> Result<Self, RootsError> {
+        // A platform may have no list, and its list may hold certificates that nobody can read; both are no fault.
+        Self::with(pem, load_native_certs().unwrap_or_default())
+    }
+
+    /// Reads an upstream's own `ca`: nothing else counts there.
+    pub(super) fn pinned(pem: &[u8]) -> Result<Self, RootsError> {
+        Self::with(pem, Vec::new())
+    }
+
+    fn with(pem: &[u8], platform: Vec<CertificateDer<'static>>) -> Result<Self, RootsError> {
         let own = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
         if own.is_empty() {
             return Err(RootsError::Empty);
@@ -49,37 +57,21 @@ impl TrustedRoots {
         for certificate in &own {
             store.add(certificate.clone())?;
         }
-        // A platform may have no list, and its list may hold certificates that nobody can read; both are no fault.
-        let platform = load_native_certs().unwrap_or_default();
         let readable: Vec<_> =
             platform.into_iter().filter(|certificate| store.add(certificate.clone()).is_ok()).collect();
-        let own_count = own.len();
         let wrapped = own.into_iter().chain(readable).map(|der| WrappedX509::new(der.to_vec(), parse_x509));
-        Ok(Self { certificates: wrapped.collect::<Vec<_>>().into(), own: own_count })
-    }
-
-    /// The operator's own certificates, as DER.
-    pub(super) fn own(&self) -> impl Iterator<Item = &[u8]> {
-        self.certificates[..self.own].iter().map(|certificate| certificate.borrow_raw_cert().as_slice())
+        Ok(Self(wrapped.collect::<Vec<_>>().into()))
     }
 
     /// The certificates, as a peer takes them.
     pub(super) fn certificates(&self) -> Arc<CaType> {
-        Arc::clone(&self.certificates)
-    }
-}
-
-impl Hash for TrustedRoots {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        for certificate in self.certificates.iter() {
-            certificate.borrow_raw_cert().hash(state);
-        }
+        Arc::clone(&self.0)
     }
 }
 
 impl fmt::Debug for TrustedRoots {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "TrustedRoots({})", self.certificates.len())
+        write!(formatter, "TrustedRoots({})", self.0.len())
     }
 }
 
@@ -90,11 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_operators_certificates_come_first_and_the_platforms_stay() {
+    fn the_platforms_stay_beside_trusted_cas_and_not_beside_a_pinned_one() {
         let made = generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
-        let roots = TrustedRoots::read(made.cert.pem().as_bytes()).unwrap();
-        assert_eq!(roots.own().collect::<Vec<_>>(), [made.cert.der().as_ref()]);
-        assert!(roots.certificates().len() > load_native_certs().unwrap_or_default().len().min(1));
+        let platform = generate_simple_self_signed(["platform.example".to_owned()]).unwrap();
+        let pem = made.cert.pem();
+        let roots = TrustedRoots::with(pem.as_bytes(), vec![platform.cert.der().clone()]).unwrap();
+        let shown: Vec<_> = roots.0.iter().map(|each| each.borrow_raw_cert().as_slice()).collect();
+        assert_eq!(shown, [made.cert.der().as_ref(), platform.cert.der().as_ref()]);
+        assert_eq!(TrustedRoots::pinned(pem.as_bytes()).unwrap().0.len(), 1);
     }
 
     #[test]

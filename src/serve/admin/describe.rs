@@ -13,7 +13,6 @@ use crate::config::{
     Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, LogFormat, Requirement,
     SubjectForm, TokenProfile, TrustedIssuer,
 };
-use crate::secret::Secret;
 
 /// Describes a configuration.
 pub(super) fn describe(config: &Config) -> Value {
@@ -127,8 +126,8 @@ fn limits(limits: &Limits) -> Value {
     })
 }
 
-fn presence(secret: Option<&Secret>) -> Option<&'static str> {
-    secret.map(|_| "(set)")
+fn presence<T>(value: Option<&T>) -> Option<&'static str> {
+    value.map(|_| "(set)")
 }
 
 /// A URL without what stands before its host, or behind its path: both may be credentials.
