@@ -20,9 +20,9 @@ use crate::serve::admin::{AdminListening, Desk, Readiness};
 use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
 use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::Sources;
+use crate::telemetry::metrics::{Sources, UpstreamHealth};
 use crate::token::{Keyring, TokenCache};
-use crate::upstream::{self, RootsError, UpstreamPool};
+use crate::upstream::{self, RootsError, ServerStatus, UpstreamPool};
 
 /// How long readiness waits for the keys of every issuer; one that is down must not keep the others' APIs away.
 const READY_AT_LAST: Duration = Duration::from_secs(10);
@@ -170,6 +170,7 @@ async fn all_tried(keyrings: &[Arc<Keyring>]) {
 fn sources(gateway: &Gateway) -> Sources {
     let tokens = Arc::clone(&gateway.tokens);
     let current = Arc::clone(&gateway.current);
+    let behind = Arc::clone(&gateway.current);
     Sources {
         token_cache: Box::new(move || (tokens.hits(), tokens.misses())),
         jwks_ages: Box::new(move || {
@@ -177,6 +178,18 @@ fn sources(gateway: &Gateway) -> Sources {
             let age = |keyring: &Arc<Keyring>| keyring.status(Timestamp::now()).age_seconds.map(Duration::from_secs);
             let rings = snapshot.gate.keyrings().iter();
             rings.map(|keyring| (keyring.issuer().name.to_string(), age(keyring))).collect()
+        }),
+        upstreams: Box::new(move || {
+            let snapshot = behind.load_full();
+            let servers = snapshot.upstreams.iter().flat_map(|pool| {
+                let resource = pool.resource();
+                pool.status().map(|ServerStatus { server, healthy }| UpstreamHealth {
+                    resource: Arc::clone(resource),
+                    server,
+                    healthy,
+                })
+            });
+            servers.collect()
         }),
     }
 }

@@ -34,6 +34,7 @@ pub use shared::ready;
 use ejection::Admission;
 use server::{Endpoint, Server};
 use shared::Shared;
+use trust::TrustedCas;
 
 /// The upstream of one resource: one or several servers that can do the same.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Tried {
 /// How one server of a pool stands.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerStatus {
-    /// Host and port as the configuration writes them.
+    /// Its host and port.
     pub server: String,
     /// Whether at least one of its addresses takes requests: it passes the health check and is not passed over.
     pub healthy: bool,
@@ -96,12 +97,12 @@ pub struct ServerStatus {
 impl UpstreamPool {
     fn new(
         resource: &Resource,
-        config: &Config,
+        cas: &TrustedCas<'_>,
         shared: &Arc<Shared>,
         before: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, RootsError> {
         let upstream = &resource.upstream;
-        let trust = shared.trusts.trust(config.trusted_cas.as_deref(), upstream.tls.as_ref())?;
+        let trust = shared.trusts.trust(cas, upstream.tls.as_ref())?;
         let key = resource.key.as_str();
         let name = upstream.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
         let said = (&upstream.health_check, &upstream.eject, upstream.retry, name);
@@ -141,8 +142,9 @@ impl UpstreamPool {
     pub fn of(config: &Config, before: &[Arc<Self>]) -> Result<Vec<Arc<Self>>, RootsError> {
         let shared = before.first().map(|pool| Arc::clone(&pool.shared)).unwrap_or_default();
         let known: HashMap<&str, &Arc<Self>> = before.iter().map(|pool| (&*pool.resource, pool)).collect();
+        let cas = shared.trusts.trusted_cas(config.trusted_cas.as_deref());
         let pools = config.resources.iter();
-        pools.map(|resource| Self::new(resource, config, &shared, known.get(resource.key.as_str()).copied())).collect()
+        pools.map(|resource| Self::new(resource, &cas, &shared, known.get(resource.key.as_str()).copied())).collect()
     }
 
     /// The resource's key, as logs and metrics show it.
@@ -171,10 +173,7 @@ impl UpstreamPool {
         self.servers.iter().filter(move |_| is_known).map(|server| {
             let endpoints = server.endpoints();
             let fit = |endpoint: &Arc<Endpoint>| endpoint.is_healthy() && !endpoint.standing.is_out();
-            ServerStatus {
-                server: server.authority.to_str().unwrap_or_default().to_owned(),
-                healthy: endpoints.all.iter().any(fit),
-            }
+            ServerStatus { server: server.name.clone(), healthy: endpoints.all.iter().any(fit) }
         })
     }
 
@@ -236,7 +235,7 @@ impl UpstreamPool {
     }
 
     fn named<'a>(&'a self, attempt: &'a Attempt) -> (&'a str, &'a str, SocketAddr) {
-        (&self.resource, attempt.server.authority.to_str().unwrap_or_default(), attempt.endpoint.address)
+        (&self.resource, &attempt.server.name, attempt.endpoint.address)
     }
 
     fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {

@@ -55,10 +55,9 @@ pub(super) fn upstream(reader: &mut Reader, node: &Node, limits: &Limits) -> Opt
         reader.choice(node, "kind of request that is sent again", &words)
     });
     let tls = section.optional(reader, "tls", |reader, node| upstream_tls(reader, node, urls.as_deref()));
-    let mut time = |key, most| section.optional(reader, key, |reader, node| reader.duration(node, MILLISECOND..=most));
-    let connect_timeout = time("connect_timeout", MAX_CONNECT);
-    let read_timeout = time("read_timeout", MAX_READ);
-    let idle_timeout = time("idle_timeout", MAX_IDLE);
+    let connect_timeout = time(reader, &mut section, "connect_timeout", MAX_CONNECT);
+    let read_timeout = time(reader, &mut section, "read_timeout", MAX_READ);
+    let idle_timeout = time(reader, &mut section, "idle_timeout", MAX_IDLE);
     section.finish(reader);
     let usual = simple(urls?);
     Some(Upstream {
@@ -72,6 +71,10 @@ pub(super) fn upstream(reader: &mut Reader, node: &Node, limits: &Limits) -> Opt
         idle_timeout: idle_timeout.unwrap_or(usual.idle_timeout),
         urls: usual.urls,
     })
+}
+
+fn time(reader: &mut Reader, section: &mut Section<'_>, key: &'static str, most: Duration) -> Option<Duration> {
+    section.optional(reader, key, |reader, node| reader.duration(node, MILLISECOND..=most))
 }
 
 fn named_urls(reader: &mut Reader, section: &mut Section<'_>) -> Option<Vec<Url>> {
@@ -265,5 +268,50 @@ fn server_name(reader: &mut Reader, node: &Node) -> Option<String> {
             reader.log.error(node.place, message, "write one DNS name, or one IP address, without scheme and port");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, load};
+
+    fn upstreams() -> Vec<Upstream> {
+        let path = Path::new("tests/fixtures/config/good/upstreams.yaml");
+        let loaded = load(path, &Environment::of_process()).unwrap_or_else(|faults| panic!("{faults}"));
+        let config = loaded.config;
+        assert!(config.files.iter().any(|file| file.ends_with("site.key")), "a reload looks at it: {:?}", config.files);
+        config.resources.into_iter().map(|resource| resource.upstream).collect()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let upstream = upstreams().remove(0);
+        let check = HealthCheck {
+            path: "/healthz?deep=1".to_owned(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_millis(500),
+            healthy_after: 2,
+            unhealthy_after: 3,
+            statuses: vec![200, 204],
+        };
+        assert_eq!(upstream.health_check, Some(check));
+        assert_eq!(upstream.eject, Some(Ejection { after: 3, hold: Duration::from_secs(10) }));
+        assert_eq!((upstream.protocol, upstream.retry), (UpstreamProtocol::Http2, Retry::Never));
+        assert_eq!(upstream.idle_timeout, Duration::from_secs(4));
+        let tls = upstream.tls.unwrap();
+        assert_eq!(tls.server_name.as_deref(), Some("api.internal"));
+        assert!(tls.ca.is_some() && tls.certificate.is_some());
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let [_, never, some] = <[Upstream; 3]>::try_from(upstreams()).unwrap();
+        assert_eq!((never.eject, never.retry, never.idle_timeout), (None, Retry::Idempotent, IDLE));
+        assert_eq!(never.health_check.unwrap().interval, Duration::from_secs(5));
+        assert_eq!(some.eject, Some(Ejection { after: 5, hold: Duration::from_secs(60) }));
+        assert!(some.tls.is_some_and(|tls| tls.certificate.is_none() && tls.server_name.is_none()));
     }
 }

@@ -38,6 +38,7 @@ pub(super) struct Checks {
 /// One question to one server.
 #[derive(Debug)]
 pub(super) struct Check {
+    server: String,
     authority: HeaderValue,
     manner: Manner,
     addresses: Addresses,
@@ -89,9 +90,16 @@ impl Checks {
 }
 
 impl Check {
-    pub(super) fn new(authority: HeaderValue, manner: Manner, addresses: Addresses, settings: HealthCheck) -> Self {
+    /// A check of the server that logs call `server`.
+    pub(super) fn new(
+        server: String,
+        authority: HeaderValue,
+        manner: Manner,
+        addresses: Addresses,
+        settings: HealthCheck,
+    ) -> Self {
         let is_started = AtomicBool::new(false);
-        Self { authority, manner, addresses, settings, pulses: Mutex::default(), is_started }
+        Self { server, authority, manner, addresses, settings, pulses: Mutex::default(), is_started }
     }
 
     /// The pulse of an address.
@@ -167,7 +175,7 @@ impl Check {
         if !self.pulse(address).note(is_well, &self.settings) {
             return;
         }
-        let server = self.authority.to_str().unwrap_or_default();
+        let server = &self.server;
         if is_well {
             tracing::info!(server, %address, "an upstream is healthy again");
         } else {

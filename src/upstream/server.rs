@@ -21,6 +21,8 @@ use crate::config::Upstream;
 pub(super) struct Server {
     /// Equal where everything about it is.
     pub(super) identity: u64,
+    /// Host and port, as logs, metrics and the status page show it: two servers of one host differ.
+    pub(super) name: String,
     /// The `Host` that it expects: the URL's authority.
     pub(super) authority: HeaderValue,
     pub(super) manner: Manner,
@@ -54,6 +56,7 @@ impl Server {
             Some(port) => format!("{host}:{port}"),
             None => host.to_string(),
         };
+        let name = format!("{host}:{port}");
         let said = upstream.tls.as_ref().and_then(|tls| tls.server_name.clone());
         let manner = Manner {
             tls: url.scheme() == "https",
@@ -66,10 +69,11 @@ impl Server {
         let authority = HeaderValue::from_str(&authority).ok()?;
         let addresses = Addresses::of(&host, port, &shared.names);
         let check = settings.map(|settings| {
-            let make = || Check::new(authority.clone(), manner.clone(), addresses.clone(), settings.clone());
+            let make =
+                || Check::new(name.clone(), authority.clone(), manner.clone(), addresses.clone(), settings.clone());
             shared.checks.check(identity, make)
         });
-        Some(Self { identity, authority, manner, addresses, check, endpoints: ArcSwap::default() })
+        Some(Self { identity, name, authority, manner, addresses, check, endpoints: ArcSwap::default() })
     }
 
     /// Its addresses as they are known now. Nothing is lost when they change: what stays keeps its record.

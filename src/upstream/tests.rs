@@ -88,7 +88,7 @@ fn an_address_that_fails_again_and_again_is_passed_over_until_one_request_succee
     pool.failed(&trials(11), at(11));
     assert!((0..4).all(|_| address(&pool.next(&mut Tried::default(), at(30)).unwrap()) == "192.0.2.2:80"));
     let status: Vec<_> = pool.status().map(|server| (server.server, server.healthy)).collect();
-    assert_eq!(status, [("192.0.2.1".to_owned(), false), ("192.0.2.2".to_owned(), true)]);
+    assert_eq!(status, [("192.0.2.1:80".to_owned(), false), ("192.0.2.2:80".to_owned(), true)]);
     pool.answered(&trials(32));
     assert_eq!(addresses(&pool, 4).iter().filter(|taken| *taken == "192.0.2.1:80").count(), 2);
 }

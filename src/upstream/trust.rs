@@ -31,6 +31,13 @@ pub(super) struct Trust {
     certificate: Option<Arc<CertKey>>,
 }
 
+/// The `trusted_cas` of one configuration; they may be long, and are told apart by a number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrustedCas<'c> {
+    pem: Option<&'c [u8]>,
+    identity: u64,
+}
+
 /// Every [`Trust`] that somebody holds: files are taken apart once for all upstreams that name them, also over a reload.
 #[derive(Debug, Default)]
 pub(super) struct Trusts {
@@ -39,17 +46,18 @@ pub(super) struct Trusts {
 }
 
 impl Trusts {
+    /// The `trusted_cas` of a configuration, read once for all of its upstreams.
+    pub(super) fn trusted_cas<'c>(&self, pem: Option<&'c [u8]>) -> TrustedCas<'c> {
+        TrustedCas { pem, identity: self.hasher.hash_one(pem) }
+    }
+
     /// What holds for an upstream that says `tls`, in a configuration with these `trusted_cas`.
-    pub(super) fn trust(
-        &self,
-        trusted_cas: Option<&[u8]>,
-        tls: Option<&UpstreamTls>,
-    ) -> Result<Arc<Trust>, RootsError> {
+    pub(super) fn trust(&self, cas: &TrustedCas<'_>, tls: Option<&UpstreamTls>) -> Result<Arc<Trust>, RootsError> {
         let pinned = tls.and_then(|tls| tls.ca.as_deref());
         let shown = tls.and_then(|tls| tls.certificate.as_ref());
-        let further = trusted_cas.filter(|_| pinned.is_none());
+        let further = cas.pem.filter(|_| pinned.is_none());
         let written = shown.map(|certificate| (&certificate.cert_pem, certificate.key_pem.expose()));
-        let identity = self.hasher.hash_one((further, pinned, written));
+        let identity = self.hasher.hash_one((further.map(|_| cas.identity), pinned, written));
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(trust) = known.get(&identity).and_then(Weak::upgrade) {
             return Ok(trust);
@@ -141,13 +149,13 @@ mod tests {
         let trusts = Trusts::default();
         let (one, other) = (certificate(), certificate());
         let all = [
-            trusts.trust(None, None),
-            trusts.trust(Some(&one.cert_pem), None),
-            trusts.trust(Some(&other.cert_pem), None),
-            trusts.trust(None, Some(&tls(Some(&one), None))),
-            trusts.trust(None, Some(&tls(None, Some(&one)))),
-            trusts.trust(None, Some(&tls(None, Some(&other)))),
-            trusts.trust(None, Some(&tls(Some(&one), Some(&one)))),
+            trusts.trust(&trusts.trusted_cas(None), None),
+            trusts.trust(&trusts.trusted_cas(Some(&one.cert_pem)), None),
+            trusts.trust(&trusts.trusted_cas(Some(&other.cert_pem)), None),
+            trusts.trust(&trusts.trusted_cas(None), Some(&tls(Some(&one), None))),
+            trusts.trust(&trusts.trusted_cas(None), Some(&tls(None, Some(&one)))),
+            trusts.trust(&trusts.trusted_cas(None), Some(&tls(None, Some(&other)))),
+            trusts.trust(&trusts.trusted_cas(None), Some(&tls(Some(&one), Some(&one)))),
         ];
         let identities: std::collections::BTreeSet<_> =
             all.iter().map(|trust| trust.as_ref().unwrap().identity).collect();
@@ -159,8 +167,8 @@ mod tests {
         let trusts = Trusts::default();
         let (one, other) = (certificate(), certificate());
         let pinned = tls(Some(&one), None);
-        let first = trusts.trust(None, Some(&pinned)).unwrap();
-        assert!(Arc::ptr_eq(&first, &trusts.trust(Some(&other.cert_pem), Some(&pinned)).unwrap()));
+        let first = trusts.trust(&trusts.trusted_cas(None), Some(&pinned)).unwrap();
+        assert!(Arc::ptr_eq(&first, &trusts.trust(&trusts.trusted_cas(Some(&other.cert_pem)), Some(&pinned)).unwrap()));
         assert_eq!(first.roots.as_ref().unwrap().certificates().len(), 1);
     }
 
@@ -168,7 +176,8 @@ mod tests {
     fn a_key_of_another_certificate_is_an_error() {
         let mut mixed = certificate();
         mixed.key_pem = certificate().key_pem;
-        let refused = Trusts::default().trust(None, Some(&tls(None, Some(&mixed))));
+        let trusts = Trusts::default();
+        let refused = trusts.trust(&trusts.trusted_cas(None), Some(&tls(None, Some(&mixed))));
         assert!(matches!(refused, Err(RootsError::ClientCertificate)));
     }
 }

@@ -41,6 +41,10 @@ async fn listen_to(mut stream: TcpStream, requests: Arc<AtomicUsize>) {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
             return;
         }
+        if bytes[0] == 0x16 {
+            // The beginning of a TLS handshake, which comes to nothing either.
+            return;
+        }
         let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
         // Of HTTP/2 the preface is enough: whatever comes behind it stays without an answer.
         let whole = text.find("\r\n\r\n").map(|head| {

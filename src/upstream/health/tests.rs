@@ -20,14 +20,15 @@ const SETTINGS: HealthCheck = HealthCheck {
 
 fn check(address: SocketAddr, settings: HealthCheck) -> Arc<Check> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let trusts = Trusts::default();
     let manner = Manner {
         tls: false,
         server_name: address.ip().to_string(),
         protocol: UpstreamProtocol::Http1,
-        trust: Trusts::default().trust(None, None).unwrap(),
+        trust: trusts.trust(&trusts.trusted_cas(None), None).unwrap(),
     };
     let authority = HeaderValue::from_str(&address.to_string()).unwrap();
-    Arc::new(Check::new(authority, manner, Addresses::Written(Arc::new(vec![address])), settings))
+    Arc::new(Check::new(address.to_string(), authority, manner, Addresses::Written(Arc::new(vec![address])), settings))
 }
 
 /// Answers one connection after the other with these statuses, then goes away.
