@@ -18,3 +18,4 @@ mod oidc_provider;
 mod outage;
 mod routing;
 mod rules;
+mod upstreams;
