@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::uri::PathAndQuery;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use url::Url;
 
+use super::fault::Place;
 use super::limits::{MAX_CONNECT, MAX_READ};
 use super::model::{Ejection, HealthCheck, Limits, Retry, Upstream, UpstreamProtocol, UpstreamTls};
 use super::read::{Reader, Section};
@@ -40,7 +42,9 @@ pub(super) fn upstream(reader: &mut Reader, node: &Node, limits: &Limits) -> Opt
         idle_timeout: IDLE,
     };
     if !matches!(node.kind, Kind::Mapping(_)) {
-        return urls(reader, node).map(simple);
+        let urls = urls(reader, node)?;
+        check_hosts(reader, node.place, &urls);
+        return Some(simple(urls));
     }
     let mut section = reader.section(node, "`upstream`")?;
     let urls = named_urls(reader, &mut section);
@@ -60,6 +64,9 @@ pub(super) fn upstream(reader: &mut Reader, node: &Node, limits: &Limits) -> Opt
     let idle_timeout = time(reader, &mut section, "idle_timeout", MAX_IDLE);
     section.finish(reader);
     let usual = simple(urls?);
+    if tls.as_ref().is_none_or(|tls| tls.server_name.is_none()) {
+        check_hosts(reader, node.owner, &usual.urls);
+    }
     Some(Upstream {
         protocol: protocol.unwrap_or(usual.protocol),
         health_check,
@@ -166,7 +173,8 @@ fn health_check(reader: &mut Reader, node: &Node) -> Option<HealthCheck> {
 
 fn checked_path(reader: &mut Reader, node: &Node) -> Option<String> {
     let scalar = reader.scalar(node)?;
-    let legal = scalar.text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'#');
+    let legal = scalar.text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'#')
+        && PathAndQuery::try_from(scalar.text.as_str()).is_ok();
     if scalar.text.starts_with('/') && !scalar.text.starts_with("//") && legal {
         return Some(scalar.text.clone());
     }
@@ -262,12 +270,30 @@ fn pinned(reader: &mut Reader, node: &Node) -> Option<Arc<[u8]>> {
 fn server_name(reader: &mut Reader, node: &Node) -> Option<String> {
     let text = reader.string(node)?;
     match ServerName::try_from(text.as_str()) {
-        Ok(_) => Some(text),
+        Ok(_) => {
+            check_name(reader, node.place, &text);
+            Some(text)
+        }
         Err(_) => {
             let message = format!("`{}` is no name that a certificate could prove", reader.scalar(node)?.shown());
             reader.log.error(node.place, message, "write one DNS name, or one IP address, without scheme and port");
             None
         }
+    }
+}
+
+fn check_hosts(reader: &mut Reader, place: Place, urls: &[Url]) {
+    for host in urls.iter().filter(|url| url.scheme() == "https").filter_map(Url::host_str) {
+        check_name(reader, place, host);
+    }
+}
+
+/// Pingora reads `_` in the first label of a name as `-`, and would take the proof of that other name.
+fn check_name(reader: &mut Reader, place: Place, name: &str) {
+    if name.split_once('.').is_some_and(|(first, rest)| first.contains('_') && rest.contains('.')) {
+        let message = "a `_` in the first label of a server's name cannot be proven";
+        let hint = "use a name without it, or say by `tls: { server_name: … }` which one the certificate is for";
+        reader.log.error(place, message, hint);
     }
 }
 
@@ -308,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let [_, never, some] = <[Upstream; 3]>::try_from(upstreams()).unwrap();
+        let [_, never, some, ..] = <[Upstream; 5]>::try_from(upstreams()).unwrap();
         assert_eq!((never.eject, never.retry, never.idle_timeout), (None, Retry::Idempotent, IDLE));
         assert_eq!(never.health_check.unwrap().interval, Duration::from_secs(5));
         assert_eq!(some.eject, Some(Ejection { after: 5, hold: Duration::from_secs(60) }));

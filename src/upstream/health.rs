@@ -25,7 +25,7 @@ use super::{spread, up_to};
 use crate::config::{HealthCheck, UpstreamProtocol};
 
 /// How many probes are under way at a time, of all checks.
-const AT_A_TIME: usize = 64;
+const AT_A_TIME: usize = 256;
 const AGENT: HeaderValue = HeaderValue::from_static("narrowgate-health-check");
 
 /// Every check that somebody holds.
