@@ -181,7 +181,11 @@ impl UpstreamPool {
     /// when no address is known, or all were tried.
     pub fn next(&self, tried: &mut Tried, now: Instant) -> Option<Destination> {
         let now = self.shared.milliseconds(now);
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        // A further try takes no turn, or every request would begin at the server that fails.
+        let turn = match tried.0.is_empty() {
+            true => self.turn.fetch_add(1, Ordering::Relaxed),
+            false => self.turn.load(Ordering::Relaxed),
+        };
         let count = self.servers.len();
         let mut last_resort = None;
         for offset in 0..count {

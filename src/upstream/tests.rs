@@ -38,6 +38,16 @@ fn servers_take_turns() {
 }
 
 #[test]
+fn a_further_try_takes_no_turn() {
+    let pool = pool(TWO);
+    for begins_at in ["192.0.2.1:80", "192.0.2.2:81", "192.0.2.1:80"] {
+        let mut tried = Tried::default();
+        assert_eq!(address(&pool.next(&mut tried, Instant::now()).unwrap()), begins_at);
+        assert_ne!(address(&pool.next(&mut tried, Instant::now()).unwrap()), begins_at);
+    }
+}
+
+#[test]
 fn a_request_never_tries_an_address_twice_unless_it_is_forgiven() {
     let pool = pool(TWO);
     let mut tried = Tried::default();

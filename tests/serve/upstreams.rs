@@ -205,3 +205,52 @@ async fn every_protocol_has_turns_checks_and_further_tries() {
         gateway.until_server(2, true).await;
     }
 }
+
+/// How a server of HTTP/2 ends a request without an answer.
+#[derive(Clone, Copy)]
+enum End {
+    /// The whole connection.
+    Connection,
+    /// This stream alone.
+    Stream,
+}
+
+/// A server of HTTP/2 that takes each request and ends it so.
+async fn mute_http2(end: End) -> Mute {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mute = Mute { address: listener.local_addr().unwrap(), requests: Arc::default() };
+    let requests = Arc::clone(&mute.requests);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let requests = Arc::clone(&requests);
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((_, mut answer))) = connection.accept().await {
+                    requests.fetch_add(1, Ordering::SeqCst);
+                    match end {
+                        End::Connection => return,
+                        End::Stream => answer.send_reset(h2::Reason::INTERNAL_ERROR),
+                    }
+                }
+            });
+        }
+    });
+    mute
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_as_well_a_get_is_sent_again_elsewhere_and_a_post_never_is() {
+    for (end, is_fault) in [(End::Connection, true), (End::Stream, false)] {
+        let (mute, origin) = (mute_http2(end).await, Origin::start(true).await);
+        let gateway =
+            start(&before(&[mute.address, origin.address], "protocol: http2, eject: { after: 2, for: 1h }")).await;
+        assert_eq!(ask(&gateway, "GET", 0).await.status, 200);
+        assert_eq!((mute.asked(), origin.asked()), (1, 1));
+        let mut statuses = [ask(&gateway, "POST", 3).await.status, ask(&gateway, "POST", 3).await.status];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 502]);
+        assert_eq!((mute.asked(), origin.asked()), (2, 2));
+        // A connection that breaks tells of its server; a stream that is reset, of its request only.
+        gateway.until_server(0, !is_fault).await;
+    }
+}
