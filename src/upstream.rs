@@ -1,9 +1,9 @@
 //! Where a resource's requests go: addresses that are kept fresh in the background, and peers made from them.
 //!
-//! Servers take turns. One that fails its health check, or at which requests failed again and again, is passed over while
-//! there is another; when there is none, all are tried. No name is ever resolved inside a request: Pingora would do it on
-//! the request's thread, and panics where a name is unknown. Verification cannot be turned off: the name that a server must
-//! prove is always said (Pingora takes an empty one for "do not verify").
+//! Servers take turns. One that fails its health check, or at which requests failed again and again, is passed over
+//! while there is another; when there is none, all are tried. No name is ever resolved inside a request: Pingora would
+//! do it on the request's thread, and panics where a name is unknown. Verification cannot be turned off: the name that
+//! a server must prove is always said (Pingora takes an empty one for "do not verify").
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -79,7 +79,8 @@ pub struct Attempt {
 pub struct Tried(SmallVec<[SocketAddr; 2]>);
 
 impl Tried {
-    /// Makes the last address one that may be tried again: not the server failed, but a connection that was kept too long.
+    /// Makes the last address one that may be tried again: not the server failed, but a connection that was kept too
+    /// long.
     pub fn forgive_last(&mut self) {
         self.0.pop();
     }
@@ -133,8 +134,8 @@ impl UpstreamPool {
         }))
     }
 
-    /// The pools of a configuration, by resource; call [`ready`] before they are used. What is unchanged since `before` is
-    /// taken over as it is: a pool with its connections, or a server with what is known of its health.
+    /// The pools of a configuration, by resource; call [`ready`] before they are used. What is unchanged since `before`
+    /// is taken over as it is: a pool with its connections, or a server with what is known of its health.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! How an address stands with the requests that go there: an address that fails again and again is passed over for a
 //! while (`eject`), and let back in by a single request.
 //!
-//! What counts as a failure is the caller's to say. Nothing here locks, and time is handed in. Two requests that fail at
-//! the same moment may count a little wrong; nothing worse comes of it.
+//! What counts as a failure is the caller's to say. Nothing here locks, and time is handed in. Two requests that fail
+//! at the same moment may count a little wrong; nothing worse comes of it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(super) enum Admission {
 }
 
 impl Standing {
-    /// Whether a request may go there now. Once its time is over, one request may; the others wait for what becomes of it,
-    /// or for another while, if nothing does.
+    /// Whether a request may go there now. Once its time is over, one request may; the others wait for what becomes of
+    /// it, or for another while, if nothing does.
     pub(super) fn admit(&self, now: u64, rule: &Ejection) -> Admission {
         let until = self.until.load(Relaxed);
         if until == 0 {

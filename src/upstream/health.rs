@@ -228,8 +228,8 @@ impl fmt::Debug for Prober {
     }
 }
 
-/// One round after the other, so that a server is never asked twice at once. The first one comes a little later than the
-/// start, or all checks would ask at the same moment.
+/// One round after the other, so that a server is never asked twice at once. The first one comes a little later than
+/// the start, or all checks would ask at the same moment.
 async fn ask_again(check: Weak<Check>, prober: Arc<Prober>) {
     let Some(mut pause) = check.upgrade().map(|check| up_to(check.settings.interval / 4)) else {
         return;

@@ -1,5 +1,5 @@
-//! The certificates that an upstream's own must lead to: further ones beside the platform's (`trusted_cas`), or others in
-//! their place (`ca` of an upstream).
+//! The certificates that an upstream's own must lead to: further ones beside the platform's (`trusted_cas`), or others
+//! in their place (`ca` of an upstream).
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,9 +7,11 @@ use std::sync::Arc;
 use pingora_core::protocols::tls::CaType;
 use pingora_core::tls::load_native_certs;
 use pingora_core::utils::tls::{WrappedX509, parse_x509};
-use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
+use rustls::{CertificateError, RootCertStore};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 /// Why the certificates towards upstreams cannot be used. The loader finds all of this first, with its place.
 #[derive(Debug, thiserror::Error)]
@@ -56,9 +58,12 @@ impl TrustedRoots {
         let mut store = RootCertStore::empty();
         for certificate in &own {
             store.add(certificate.clone())?;
+            if !is_readable(certificate) {
+                return Err(rustls::Error::from(CertificateError::BadEncoding).into());
+            }
         }
-        let readable: Vec<_> =
-            platform.into_iter().filter(|certificate| store.add(certificate.clone()).is_ok()).collect();
+        let is_usable = |each: &CertificateDer<'static>| store.add(each.clone()).is_ok() && is_readable(each);
+        let readable: Vec<_> = platform.into_iter().filter(is_usable).collect();
         let wrapped = own.into_iter().chain(readable).map(|der| WrappedX509::new(der.to_vec(), parse_x509));
         Ok(Self(wrapped.collect::<Vec<_>>().into()))
     }
@@ -67,6 +72,11 @@ impl TrustedRoots {
     pub(super) fn certificates(&self) -> Arc<CaType> {
         Arc::clone(&self.0)
     }
+}
+
+/// Whether Pingora can read a certificate; it panics at one that it cannot.
+pub(super) fn is_readable(certificate: &CertificateDer<'_>) -> bool {
+    X509Certificate::from_der(certificate).is_ok()
 }
 
 impl fmt::Debug for TrustedRoots {
@@ -90,6 +100,22 @@ mod tests {
         let shown: Vec<_> = roots.0.iter().map(|each| each.borrow_raw_cert().as_slice()).collect();
         assert_eq!(shown, [made.cert.der().as_ref(), platform.cert.der().as_ref()]);
         assert_eq!(TrustedRoots::pinned(pem.as_bytes()).unwrap().0.len(), 1);
+    }
+
+    #[test]
+    fn a_certificate_that_pingora_would_panic_at_is_an_error_or_left_out() {
+        let made = generate_simple_self_signed(["ca.example".to_owned()]).unwrap();
+        let mut der = made.cert.der().to_vec();
+        // The month of the first UTCTime: nobody looks at it in a root, and Pingora's parser does.
+        let time = der.windows(2).position(|pair| pair == [0x17, 13]).unwrap();
+        der[time + 4..time + 6].copy_from_slice(b"99");
+        let odd = CertificateDer::from(der);
+        assert!(RootCertStore::empty().add(odd.clone()).is_ok());
+        let pem = made.cert.pem();
+        assert_eq!(TrustedRoots::with(pem.as_bytes(), vec![odd.clone()]).unwrap().0.len(), 1);
+        let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &odd);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{encoded}\n-----END CERTIFICATE-----\n");
+        assert!(matches!(TrustedRoots::pinned(pem.as_bytes()), Err(RootsError::Certificate(_))));
     }
 
     #[test]

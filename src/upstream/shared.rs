@@ -32,15 +32,15 @@ impl Default for Shared {
 }
 
 impl Shared {
-    /// A moment as the records of addresses count it. Zero is kept for "never".
+    /// A moment as the records of addresses count it.
     pub(super) fn milliseconds(&self, now: Instant) -> u64 {
         u64::try_from(now.saturating_duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-/// Makes the pools of one configuration ready for requests: every new name has been asked for, or 2 s have passed. From now
-/// on names are resolved again and health is checked, for as long as somebody holds the pools. Call it on a tokio runtime,
-/// before the pools are used.
+/// Makes the pools of one configuration ready for requests: every new name has been asked for, or 2 s have passed. From
+/// now on names are resolved again and health is checked, for as long as somebody holds the pools. Call it on a tokio
+/// runtime, before the pools are used.
 pub async fn ready(pools: &[Arc<UpstreamPool>]) {
     let Some(shared) = pools.first().map(|pool| &pool.shared) else {
         return;

@@ -16,6 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::roots::is_readable;
 use super::{RootsError, TrustedRoots};
 use crate::config::{Certificate, UpstreamProtocol, UpstreamTls};
 
@@ -38,7 +39,8 @@ pub(super) struct TrustedCas<'c> {
     identity: u64,
 }
 
-/// Every [`Trust`] that somebody holds: files are taken apart once for all upstreams that name them, also over a reload.
+/// Every [`Trust`] that somebody holds: files are taken apart once for all upstreams that name them, also over a
+/// reload.
 #[derive(Debug, Default)]
 pub(super) struct Trusts {
     hasher: RandomState,
@@ -86,7 +88,7 @@ fn shown_certificate(written: &Certificate) -> Result<CertKey, RootsError> {
     let chain = CertificateDer::pem_slice_iter(&written.cert_pem).collect::<Result<Vec<_>, _>>().map_err(unusable)?;
     let key = PrivateKeyDer::from_pem_slice(written.key_pem.expose()).map_err(unusable)?;
     let der = key.secret_der().to_vec();
-    if chain.is_empty() || PrivateKeyDer::try_from(der.as_slice()).is_err() {
+    if chain.is_empty() || !chain.iter().all(is_readable) || PrivateKeyDer::try_from(der.as_slice()).is_err() {
         return Err(RootsError::ClientCertificate);
     }
     let chain_der = chain.iter().map(|certificate| certificate.to_vec()).collect();
