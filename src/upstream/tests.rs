@@ -72,6 +72,19 @@ fn a_name_has_no_address_until_it_is_resolved_and_then_its_addresses_take_turns(
     assert_eq!(address(&next(&pool)), "192.0.2.7:80");
 }
 
+#[test]
+fn an_address_that_a_name_keeps_keeps_its_record() {
+    let pool = pool("{ url: http://api.internal, eject: { after: 1 } }");
+    let found = |last: [u8; 2]| {
+        let addresses = last.map(|last| SocketAddr::from(([192, 0, 2, last], 80)));
+        pool.shared.names.name("api.internal", 80).found(addresses.to_vec());
+    };
+    found([1, 2]);
+    pool.failed(&next(&pool).attempt, Instant::now());
+    found([1, 3]);
+    assert_eq!(addresses(&pool, 3), ["192.0.2.3:80"; 3]);
+}
+
 #[tokio::test]
 async fn localhost_is_resolved() {
     let pools = [pool("http://localhost:4711")];
