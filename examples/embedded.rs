@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use narrowgate::config::{self, Environment};
 use narrowgate::fetch::Fetcher;
 use narrowgate::guard::{ConnectionFacts, Decision, Gate, Permit, RequestView, UpstreamTarget};
 use narrowgate::token::{Keyring, TokenCache};
-use narrowgate::upstream::{Tried, UpstreamPool};
+use narrowgate::upstream::{self, Tried, UpstreamPool};
 use pingora_core::apps::ServerApp;
 use pingora_core::protocols::l4::stream::Stream;
 use pingora_core::server::configuration::ServerConf;
@@ -71,7 +72,7 @@ impl ProxyHttp for Embedded {
         let Some(permit) = permit else {
             return PingoraError::e_explain(ErrorType::InternalError, "no permit, no upstream");
         };
-        match self.upstreams[permit.resource().0].next(&mut Tried::default()) {
+        match self.upstreams[permit.resource().0].next(&mut Tried::default(), Instant::now()) {
             Some(destination) => Ok(Box::new(destination.peer)),
             None => PingoraError::e_explain(ErrorType::ConnectError, "the upstream has no address"),
         }
@@ -131,9 +132,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
     let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
     let upstreams = UpstreamPool::of(&config, &[])?;
-    for pool in &upstreams {
-        pool.resolve().await;
-    }
+    upstream::ready(&upstreams).await;
     let listener = TcpListener::bind(config.listeners[0].address).await?;
     let embedded = Embedded {
         gate: Gate::new(&config, keyrings)?,

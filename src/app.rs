@@ -25,9 +25,9 @@ use crate::serve::admin::{AdminListening, Desk, Orders, Readiness};
 use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
-use crate::telemetry::metrics::Sources;
+use crate::telemetry::metrics::{Sources, UpstreamHealth};
 use crate::token::{Keyring, TokenCache};
-use crate::upstream::RootsError;
+use crate::upstream::{RootsError, ServerStatus};
 use reload::Reloader;
 use workshop::Workshop;
 
@@ -178,6 +178,7 @@ async fn all_tried(keyrings: &[Arc<Keyring>]) {
 fn sources(gateway: &Gateway) -> Sources {
     let tokens = Arc::clone(&gateway.tokens);
     let current = Arc::clone(&gateway.current);
+    let behind = Arc::clone(&gateway.current);
     Sources {
         token_cache: Box::new(move || (tokens.hits(), tokens.misses())),
         jwks_ages: Box::new(move || {
@@ -185,6 +186,18 @@ fn sources(gateway: &Gateway) -> Sources {
             let age = |keyring: &Arc<Keyring>| keyring.status(Timestamp::now()).age_seconds.map(Duration::from_secs);
             let rings = snapshot.gate.keyrings().iter();
             rings.map(|keyring| (keyring.issuer().name.to_string(), age(keyring))).collect()
+        }),
+        upstreams: Box::new(move || {
+            let snapshot = behind.load();
+            let servers = snapshot.upstreams.iter().flat_map(|pool| {
+                let resource = pool.resource();
+                pool.status().map(|ServerStatus { server, healthy }| UpstreamHealth {
+                    resource: Arc::clone(resource),
+                    server,
+                    healthy,
+                })
+            });
+            servers.collect()
         }),
     }
 }

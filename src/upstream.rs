@@ -1,61 +1,58 @@
 //! Where a resource's requests go: addresses that are kept fresh in the background, and peers made from them.
 //!
-//! No name is ever resolved inside a request: Pingora would do it on the request's thread, and panics where a name is
-//! unknown. Verification cannot be turned off: the name that a server must prove is always the URL's host (Pingora
-//! takes an empty one for "do not verify").
+//! Servers take turns. One that fails its health check, or at which requests failed again and again, is passed over
+//! while there is another; when there is none, all are tried. No name is ever resolved inside a request: Pingora would
+//! do it on the request's thread, and panics where a name is unknown. Verification cannot be turned off: the name that
+//! a server must prove is always said (Pingora takes an empty one for "do not verify").
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use aws_lc_rs::rand;
 use http::HeaderValue;
 use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::HttpPeer;
 use smallvec::SmallVec;
-use tokio::net::lookup_host;
-use tokio::time::{sleep, timeout};
-use url::{Host, Url};
 
-use crate::config::{Config, Resource, UpstreamProtocol};
+use crate::config::{Config, Ejection, Resource, Retry, UpstreamProtocol};
 
+mod addresses;
+mod ejection;
 mod health;
+mod names;
 mod roots;
+mod server;
+mod shared;
+mod trust;
 
 pub use roots::{RootsError, TrustedRoots};
+pub use shared::ready;
 
-/// How often names are resolved again.
-const RESOLVE_EVERY: Duration = Duration::from_secs(30);
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection to an upstream is kept.
-const IDLE: Duration = Duration::from_secs(60);
-/// How many requests share one HTTP/2 connection; Pingora's default is one.
-const HTTP2_STREAMS: usize = 100;
+use ejection::Admission;
+use server::{Endpoint, Server};
+use shared::Shared;
+use trust::TrustedCas;
 
 /// The upstream of one resource: one or several servers that can do the same.
 #[derive(Debug)]
 pub struct UpstreamPool {
     resource: Arc<str>,
-    servers: Vec<Server>,
+    /// Equal where everything about it is.
+    identity: u64,
+    servers: Vec<Arc<Server>>,
     protocol: UpstreamProtocol,
     connect_timeout: Duration,
     read_timeout: Duration,
-    roots: Option<TrustedRoots>,
+    idle_timeout: Duration,
+    retry: Retry,
+    eject: Option<Ejection>,
+    /// Which connections may be shared: never those of two resources, nor of two trusts or protocols.
     group_key: u64,
     turn: AtomicUsize,
-    is_kept: AtomicBool,
-}
-
-#[derive(Debug)]
-struct Server {
-    host: Host<String>,
-    port: u16,
-    tls: bool,
-    authority: HeaderValue,
-    health: Option<health::Probe>,
-    addresses: ArcSwap<Vec<SocketAddr>>,
+    shared: Arc<Shared>,
 }
 
 /// A server's address that a request may go to.
@@ -65,50 +62,90 @@ pub struct Destination {
     pub peer: HttpPeer,
     /// The `Host` that the server expects: the URL's authority.
     pub authority: HeaderValue,
+    /// What [`UpstreamPool::answered`] and [`UpstreamPool::failed`] want to know.
+    pub attempt: Attempt,
+}
+
+/// A request that goes to one address.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    server: Arc<Server>,
+    endpoint: Arc<Endpoint>,
+    admission: Admission,
 }
 
 /// The addresses that a request has tried without success.
 #[derive(Clone, Debug, Default)]
 pub struct Tried(SmallVec<[SocketAddr; 2]>);
 
+impl Tried {
+    /// Makes the last address one that may be tried again: not the server failed, but a connection that was kept too
+    /// long.
+    pub fn forgive_last(&mut self) {
+        self.0.pop();
+    }
+}
+
+/// How one server of a pool stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ServerStatus {
+    /// Its host and port.
+    pub server: String,
+    /// Whether at least one of its addresses takes requests: it passes the health check and is not passed over.
+    pub healthy: bool,
+}
+
 impl UpstreamPool {
-    /// The pool of `resource`. Addresses written as such are known at once; names are, once [`Self::keep_fresh`] or
-    /// [`Self::resolve`] has asked.
-    pub fn new(resource: &Resource, roots: Option<&TrustedRoots>) -> Arc<Self> {
+    fn new(
+        resource: &Resource,
+        cas: &TrustedCas<'_>,
+        shared: &Arc<Shared>,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, RootsError> {
         let upstream = &resource.upstream;
-        let probe = |url: &Url| Some(health::Probe::new(url, upstream.health_check.as_deref()?));
-        let servers = upstream.urls.iter().filter_map(|url| Server::new(url, probe(url))).collect();
-        let mut hasher = DefaultHasher::new();
-        resource.key.as_str().hash(&mut hasher);
-        format!("{upstream:?}").hash(&mut hasher);
-        roots.hash(&mut hasher);
-        Arc::new(Self {
-            resource: Arc::from(resource.key.as_str()),
-            servers,
+        let trust = shared.trusts.trust(cas, upstream.tls.as_ref())?;
+        let key = resource.key.as_str();
+        let name = upstream.tls.as_ref().and_then(|tls| tls.server_name.as_deref());
+        let said = (&upstream.health_check, &upstream.eject, upstream.retry, name);
+        let times = (upstream.connect_timeout, upstream.read_timeout, upstream.idle_timeout);
+        let identity = shared.trusts.number((key, &upstream.urls, upstream.protocol, said, times, trust.identity));
+        if let Some(same) = before.filter(|pool| pool.identity == identity) {
+            return Ok(Arc::clone(same));
+        }
+        let old = before.map(|pool| pool.servers.as_slice()).unwrap_or_default();
+        let servers = upstream.urls.iter().filter_map(|url| {
+            let fresh = Server::new(url, upstream, &trust, shared)?;
+            let same = old.iter().find(|server| server.identity == fresh.identity);
+            Some(same.cloned().unwrap_or_else(|| Arc::new(fresh)))
+        });
+        Ok(Arc::new(Self {
+            resource: before.map_or_else(|| Arc::from(key), |pool| Arc::clone(&pool.resource)),
+            identity,
+            servers: servers.collect(),
             protocol: upstream.protocol,
             connect_timeout: upstream.connect_timeout,
             read_timeout: upstream.read_timeout,
-            roots: roots.cloned(),
-            group_key: hasher.finish(),
+            idle_timeout: upstream.idle_timeout,
+            retry: upstream.retry,
+            eject: upstream.eject,
+            group_key: shared.trusts.number((key, upstream.protocol, trust.identity)),
             turn: AtomicUsize::new(0),
-            is_kept: AtomicBool::new(false),
-        })
+            shared: Arc::clone(shared),
+        }))
     }
 
-    /// The pools of a configuration, by resource. What is unchanged since `before` is taken over as it is, with its
-    /// addresses, its health and its connections.
+    /// The pools of a configuration, by resource; call [`ready`] before they are used. What is unchanged since `before`
+    /// is taken over as it is: a pool with its connections, or a server with what is known of its health.
     ///
     /// # Errors
     ///
-    /// [`RootsError`] if `trusted_cas` holds no certificates, or the platform's cannot be read.
+    /// [`RootsError`] if `trusted_cas` or an upstream's `tls` holds no certificates that could be used.
     pub fn of(config: &Config, before: &[Arc<Self>]) -> Result<Vec<Arc<Self>>, RootsError> {
-        let roots = config.trusted_cas.as_deref().map(TrustedRoots::read).transpose()?;
-        let pools = config.resources.iter().map(|resource| {
-            let fresh = Self::new(resource, roots.as_ref());
-            let same = |pool: &&Arc<Self>| pool.resource == fresh.resource && pool.group_key == fresh.group_key;
-            before.iter().find(same).cloned().unwrap_or(fresh)
-        });
-        Ok(pools.collect())
+        let shared = before.first().map(|pool| Arc::clone(&pool.shared)).unwrap_or_default();
+        let known: HashMap<&str, &Arc<Self>> = before.iter().map(|pool| (&*pool.resource, pool)).collect();
+        let cas = shared.trusts.trusted_cas(config.trusted_cas.as_deref());
+        let pools = config.resources.iter();
+        pools.map(|resource| Self::new(resource, &cas, &shared, known.get(resource.key.as_str()).copied())).collect()
     }
 
     /// The resource's key, as logs and metrics show it.
@@ -126,63 +163,95 @@ impl UpstreamPool {
         self.read_timeout
     }
 
-    /// Resolves every name once. A name that cannot be resolved keeps the addresses that it had.
-    pub async fn resolve(&self) {
-        for server in &self.servers {
-            server.resolve().await;
-        }
+    /// Which requests are sent again when a server breaks off.
+    pub fn retry(&self) -> Retry {
+        self.retry
     }
 
-    /// Keeps addresses and health fresh for as long as somebody holds the pool; call it on a tokio runtime. Further
-    /// calls change nothing.
-    pub fn keep_fresh(self: &Arc<Self>) {
-        if self.is_kept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let names = self.servers.iter().any(|server| matches!(server.host, Host::Domain(_)));
-        if names {
-            tokio::spawn(resolve_again(Arc::downgrade(self)));
-        }
-        if self.servers.iter().any(|server| server.health.is_some()) {
-            tokio::spawn(health::probe_again(Arc::downgrade(self)));
-        }
+    /// How each server stands; nothing for a single server that nobody checks, of which nothing is known.
+    pub fn status(&self) -> impl Iterator<Item = ServerStatus> + '_ {
+        let is_known = self.servers.len() > 1 || self.servers.iter().any(|server| server.check.is_some());
+        self.servers.iter().filter(move |_| is_known).map(|server| {
+            let endpoints = server.endpoints();
+            let fit = |endpoint: &Arc<Endpoint>| endpoint.is_healthy() && !endpoint.standing.is_out();
+            ServerStatus { server: server.name.clone(), healthy: endpoints.all.iter().any(fit) }
+        })
     }
 
-    /// The next address in turn that this request has not tried, of a healthy server if there is one; nothing when no
-    /// address is known, or all were tried.
-    pub fn next(&self, tried: &mut Tried) -> Option<Destination> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        self.pick(turn, tried, true).or_else(|| self.pick(turn, tried, false))
-    }
-
-    fn pick(&self, turn: usize, tried: &mut Tried, only_healthy: bool) -> Option<Destination> {
+    /// The next address in turn that this request has not tried, and that is not passed over if there is one; nothing
+    /// when no address is known, or all were tried.
+    pub fn next(&self, tried: &mut Tried, now: Instant) -> Option<Destination> {
+        let now = self.shared.milliseconds(now);
+        // A further try takes no turn, or every request would begin at the server that fails.
+        let turn = match tried.0.is_empty() {
+            true => self.turn.fetch_add(1, Ordering::Relaxed),
+            false => self.turn.load(Ordering::Relaxed),
+        };
         let count = self.servers.len();
+        let mut last_resort = None;
         for offset in 0..count {
             let server = &self.servers[turn.wrapping_add(offset) % count];
-            if only_healthy && server.health.as_ref().is_some_and(|probe| !probe.is_healthy()) {
-                continue;
-            }
-            let addresses = server.addresses.load();
-            let first = turn / count;
-            for step in 0..addresses.len() {
-                let address = addresses[first.wrapping_add(step) % addresses.len()];
-                if !tried.0.contains(&address) {
-                    tried.0.push(address);
-                    return Some(self.destination(server, address));
+            let endpoints = server.endpoints();
+            let known = endpoints.all.len();
+            for step in 0..known {
+                let endpoint = &endpoints.all[(turn / count).wrapping_add(step) % known];
+                if tried.0.contains(&endpoint.address) {
+                    continue;
                 }
+                let admission = match &self.eject {
+                    _ if !endpoint.is_healthy() => Admission::Refused,
+                    Some(rule) => endpoint.standing.admit(now, rule),
+                    None => Admission::Free,
+                };
+                let attempt = || Attempt { server: Arc::clone(server), endpoint: Arc::clone(endpoint), admission };
+                if admission != Admission::Refused {
+                    return Some(self.destination(attempt(), tried));
+                }
+                last_resort.get_or_insert_with(attempt);
             }
         }
-        None
+        last_resort.map(|attempt| self.destination(attempt, tried))
     }
 
-    fn destination(&self, server: &Server, address: SocketAddr) -> Destination {
-        let mut peer = HttpPeer::new(address, server.tls, server.server_name());
+    /// Takes note that a server has begun to answer.
+    pub fn answered(&self, attempt: &Attempt) {
+        if attempt.endpoint.standing.answered() {
+            let (resource, server, address) = self.named(attempt);
+            tracing::info!(resource, server, %address, "an upstream's address takes requests again");
+        }
+    }
+
+    /// Takes note that a server could not be reached, or broke off before it answered. An address at which that happens
+    /// again and again is passed over, unless it is the only one.
+    pub fn failed(&self, attempt: &Attempt, now: Instant) {
+        let Some(rule) = &self.eject else {
+            return;
+        };
+        let others = self.servers.iter().map(|server| server.endpoints().all.len()).sum::<usize>();
+        if others < 2 {
+            return;
+        }
+        let now = self.shared.milliseconds(now);
+        if let Some(hold) = attempt.endpoint.standing.failed(now, attempt.admission, rule) {
+            let (resource, server, address) = self.named(attempt);
+            let milliseconds = hold.as_millis();
+            tracing::warn!(resource, server, %address, milliseconds, "an upstream's address fails and is passed over");
+        }
+    }
+
+    fn named<'a>(&'a self, attempt: &'a Attempt) -> (&'a str, &'a str, SocketAddr) {
+        (&self.resource, &attempt.server.name, attempt.endpoint.address)
+    }
+
+    fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {
+        tried.0.push(attempt.endpoint.address);
+        let mut peer = attempt.server.manner.peer(attempt.endpoint.address);
         peer.group_key = self.group_key;
         peer.options.connection_timeout = Some(self.connect_timeout);
         peer.options.total_connection_timeout = Some(self.connect_timeout);
         peer.options.read_timeout = Some(self.read_timeout);
         peer.options.write_timeout = Some(self.read_timeout);
-        peer.options.idle_timeout = Some(IDLE);
+        peer.options.idle_timeout = Some(self.idle_timeout);
         peer.options.tcp_keepalive = Some(TcpKeepalive {
             idle: Duration::from_secs(30),
             interval: Duration::from_secs(10),
@@ -190,73 +259,21 @@ impl UpstreamPool {
             #[cfg(target_os = "linux")]
             user_timeout: Duration::ZERO,
         });
-        peer.options.ca = self.roots.as_ref().map(TrustedRoots::certificates);
-        if self.protocol == UpstreamProtocol::Http2 {
-            peer.options.set_http_version(2, 2);
-            peer.options.max_h2_streams = HTTP2_STREAMS;
-        }
-        Destination { peer, authority: server.authority.clone() }
+        Destination { peer, authority: attempt.server.authority.clone(), attempt }
     }
 }
 
-impl Server {
-    /// A URL without a host or with an odd one does not pass the loader.
-    fn new(url: &Url, health: Option<health::Probe>) -> Option<Self> {
-        let host = url.host()?.to_owned();
-        let port = url.port_or_known_default()?;
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_string(),
-        };
-        let known = match host {
-            Host::Ipv4(address) => vec![SocketAddr::new(IpAddr::V4(address), port)],
-            Host::Ipv6(address) => vec![SocketAddr::new(IpAddr::V6(address), port)],
-            Host::Domain(_) => Vec::new(),
-        };
-        Some(Self {
-            host,
-            port,
-            tls: url.scheme() == "https",
-            authority: HeaderValue::from_str(&authority).ok()?,
-            health,
-            addresses: ArcSwap::from_pointee(known),
-        })
-    }
-
-    /// The name that the server must prove; an address as a certificate writes it, without brackets.
-    fn server_name(&self) -> String {
-        match &self.host {
-            Host::Domain(name) => name.clone(),
-            Host::Ipv4(address) => address.to_string(),
-            Host::Ipv6(address) => address.to_string(),
-        }
-    }
-
-    async fn resolve(&self) {
-        let Host::Domain(name) = &self.host else {
-            return;
-        };
-        match timeout(RESOLVE_TIMEOUT, lookup_host((name.as_str(), self.port))).await {
-            Ok(Ok(found)) => {
-                let mut addresses: Vec<SocketAddr> = found.collect();
-                addresses.sort_unstable();
-                addresses.dedup();
-                if !addresses.is_empty() && **self.addresses.load() != addresses {
-                    self.addresses.store(Arc::new(addresses));
-                }
-            }
-            Ok(Err(error)) => tracing::warn!(host = name, %error, "an upstream's name cannot be resolved"),
-            Err(_) => tracing::warn!(host = name, "resolving an upstream's name takes too long"),
-        }
-    }
+/// About a period: what begins at the same moment should not go on so.
+fn spread(period: Duration) -> Duration {
+    period.mul_f64(0.9) + up_to(period.mul_f64(0.2))
 }
 
-async fn resolve_again(pool: Weak<UpstreamPool>) {
-    while let Some(held) = pool.upgrade() {
-        held.resolve().await;
-        drop(held);
-        sleep(RESOLVE_EVERY).await;
-    }
+/// Some time between none and all of it.
+fn up_to(period: Duration) -> Duration {
+    let mut bytes = [0; 2];
+    // Without randomness the tasks go in step, and nothing worse.
+    let _ = rand::fill(&mut bytes);
+    period.mul_f64(f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
 }
 
 #[cfg(test)]

@@ -35,3 +35,5 @@ mod tls_names;
 mod tunnels;
 #[path = "serve/upstream_tls.rs"]
 mod upstream_tls;
+#[path = "serve/upstreams.rs"]
+mod upstreams;

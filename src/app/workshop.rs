@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::StartError;
@@ -13,10 +12,8 @@ use crate::fetch::Fetcher;
 use crate::serve::{BindError, Prepared};
 use crate::snapshot::Snapshot;
 use crate::token::Keyring;
-use crate::upstream::UpstreamPool;
+use crate::upstream::{self, UpstreamPool};
 
-/// How long names of upstreams are waited for; what is not known by then is resolved in the background.
-const RESOLVE: Duration = Duration::from_secs(2);
 /// How long the keys of new issuers are waited for before they are asked for by requests.
 const NEW_KEYS: Duration = Duration::from_secs(5);
 
@@ -46,7 +43,6 @@ pub(super) struct Draft {
     trust: Trust,
     tended: Vec<Tended>,
     new_keyrings: Vec<Arc<Keyring>>,
-    upstreams: Vec<Arc<UpstreamPool>>,
     terms: Prepared,
     snapshot: Snapshot,
 }
@@ -90,8 +86,8 @@ impl Workshop {
         let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
-        let snapshot = Snapshot::new(generation, Arc::new(config), keyrings, upstreams.clone())?;
-        Ok(Draft { trust, tended, new_keyrings, upstreams, terms, snapshot })
+        let snapshot = Snapshot::new(generation, Arc::new(config), keyrings, upstreams)?;
+        Ok(Draft { trust, tended, new_keyrings, terms, snapshot })
     }
 
     /// Takes the draft for what is served from now on; whatever it does not share with the one before ends.
@@ -103,15 +99,9 @@ impl Workshop {
 }
 
 impl Draft {
-    /// Finds the addresses of upstreams, and keeps them fresh from now on.
+    /// Finds the addresses of upstreams, and keeps them fresh from now on; what is not known in time is found later.
     pub(super) async fn resolve(&self) {
-        let mut names = JoinSet::new();
-        for pool in &self.upstreams {
-            pool.keep_fresh();
-            let pool = Arc::clone(pool);
-            names.spawn(async move { pool.resolve().await });
-        }
-        let _ = timeout(RESOLVE, names.join_all()).await;
+        upstream::ready(&self.snapshot.upstreams).await;
     }
 
     /// Waits until the keys of new issuers were tried, or had their time.

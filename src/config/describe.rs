@@ -13,7 +13,6 @@ use super::model::{
     Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network, Purpose,
     Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
-use crate::secret::Secret;
 
 pub(super) use resource::resource;
 
@@ -148,8 +147,8 @@ pub(super) fn limits(limits: &Limits) -> Value {
     })
 }
 
-fn presence(secret: Option<&Secret>) -> Option<&'static str> {
-    secret.map(|_| "(set)")
+fn presence<T>(value: Option<&T>) -> Option<&'static str> {
+    value.map(|_| "(set)")
 }
 
 /// A URL without what stands before its host, or behind its path: both may be credentials.

@@ -14,6 +14,7 @@ use crate::secret::Secret;
 mod issuer;
 mod listener;
 mod resource;
+mod upstream;
 
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
@@ -21,8 +22,9 @@ pub use issuer::{
 pub use listener::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,
-    Resource, ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
+    Resource, ResourceIssuer, Rule, Unmatched,
 };
+pub use upstream::{Ejection, HealthCheck, Retry, Upstream, UpstreamProtocol, UpstreamTls};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]

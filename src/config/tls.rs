@@ -10,7 +10,7 @@ use webpki::EndEntityCert;
 
 use super::fault::Place;
 use super::model::Certificate;
-use super::read::Reader;
+use super::read::{Reader, Section};
 use super::yaml::{Kind, Node};
 use crate::secret::Secret;
 
@@ -67,6 +67,16 @@ fn advise_on_names(reader: &mut Reader, chains: &[(CertificateDer<'_>, Place)]) 
 /// A certificate, and the first of its chain.
 fn certificate(reader: &mut Reader, node: &Node) -> Option<(Certificate, CertificateDer<'static>)> {
     let mut section = reader.section(node, "`tls`")?;
+    let certificate = key_pair(reader, &mut section);
+    section.finish(reader);
+    certificate
+}
+
+/// Reads `cert` and `key` of a section, which must belong together; the certificate is also given read.
+pub(super) fn key_pair(
+    reader: &mut Reader,
+    section: &mut Section<'_>,
+) -> Option<(Certificate, CertificateDer<'static>)> {
     let mut key_node = None;
     let chain = section.required(reader, "cert", "name the PEM file of the certificate chain", |reader, node| {
         let pem = reader.file(node, MAX_PEM)?;
@@ -77,7 +87,6 @@ fn certificate(reader: &mut Reader, node: &Node) -> Option<(Certificate, Certifi
         let pem = reader.file(node, MAX_PEM)?;
         Some((key(reader, node, &pem)?, Secret::new(pem)))
     });
-    section.finish(reader);
     let ((path, chain, cert_pem), (key, key_pem)) = (chain?, key?);
     let node = key_node?;
     let signing = match aws_lc_rs::default_provider().key_provider.load_private_key(key) {
@@ -100,7 +109,11 @@ fn certificate(reader: &mut Reader, node: &Node) -> Option<(Certificate, Certifi
             None
         }
         Err(_) => {
-            reader.log.error(node.owner, "the certificate cannot be read", "is it an X.509 certificate of version 3?");
+            reader.log.error(
+                section.place(),
+                "the certificate cannot be read",
+                "is it an X.509 certificate of version 3?",
+            );
             None
         }
     }

@@ -21,7 +21,7 @@ use crate::telemetry::Metrics;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::{Outcome, RequestRecord};
 use crate::token::GenuineToken;
-use crate::upstream::{Destination, Tried, UpstreamPool};
+use crate::upstream::{Attempt, Destination, Tried, UpstreamPool};
 
 /// Counts the exchanges that are under way.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,9 @@ pub struct Exchange {
     pub(super) permit: Option<Permit>,
     /// Where the request goes; set anew at every try.
     pub(super) destination: Option<HeaderValue>,
+    /// The try that is under way, and whether a server has begun to answer it.
+    pub(super) attempt: Option<Attempt>,
+    pub(super) is_answered: bool,
     /// The address for the next try, once one has failed.
     pub(super) next: Option<Destination>,
     pub(super) tried: Tried,
@@ -134,6 +137,8 @@ impl Exchange {
             request_id: random_hex::<16>(),
             permit: None,
             destination: None,
+            attempt: None,
+            is_answered: false,
             next: None,
             tried: Tried::default(),
             attempts: 0,

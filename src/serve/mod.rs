@@ -20,6 +20,7 @@ mod proxy;
 mod request;
 mod request_line;
 mod response;
+mod retry;
 mod terms;
 pub mod tls;
 mod watched;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -17,11 +18,11 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use super::exchange::{Exchange, UnderWay};
 use super::failure::{self, BODY_TOO_LARGE, NO_ADDRESS};
 use super::websocket::UpgradeConnector;
-use super::{forward, request, response};
+use super::{forward, request, response, retry};
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 use crate::token::TokenCache;
-use crate::upstream::{Destination, Tried};
+use crate::upstream::Destination;
 
 /// How often a request is tried at most, each time at another address.
 pub(super) const ATTEMPTS: usize = 3;
@@ -82,13 +83,15 @@ impl ProxyHttp for Proxy {
         let Some(pool) = exchange.pool().cloned() else {
             return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
         };
-        let next = exchange.next.take().or_else(|| pool.next(&mut exchange.tried));
-        let Some(Destination { mut peer, authority }) = next else {
+        let now = Instant::now();
+        let next = exchange.next.take().or_else(|| pool.next(&mut exchange.tried, now));
+        let Some(Destination { mut peer, authority, attempt }) = next else {
             return Err(Error::create(NO_ADDRESS, ErrorSource::Upstream, None, None));
         };
         exchange.attempts += 1;
         exchange.destination = Some(authority);
-        exchange.record.forwarded.get_or_insert_with(Instant::now);
+        exchange.attempt = Some(attempt);
+        exchange.record.forwarded.get_or_insert(now);
         if exchange.wants_tunnel {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
             peer.options.read_timeout = Some(exchange.snapshot.config.limits.tunnel_age);
@@ -106,12 +109,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        // Nothing was sent, so any request may be tried elsewhere; but never at the address that just failed.
-        exchange.next = match exchange.attempts < ATTEMPTS {
-            true => exchange.pool().cloned().and_then(|pool| pool.next(&mut exchange.tried)),
-            false => None,
-        };
-        error.set_retry(exchange.next.is_some());
+        if let Some(pool) = exchange.pool().cloned() {
+            retry::after_no_connection(exchange, &pool, &mut error);
+        }
         error
     }
 
@@ -148,6 +148,23 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        header: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        // An interim answer is none yet: the server may still break off.
+        if header.status.is_informational() && header.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(());
+        }
+        exchange.is_answered = true;
+        if let (Some(pool), Some(attempt)) = (exchange.pool(), &exchange.attempt) {
+            pool.answered(attempt);
+        }
+        Ok(())
+    }
+
     async fn response_filter(
         &self,
         session: &mut Session,
@@ -165,16 +182,9 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
         client_reused: bool,
     ) -> Box<Error> {
-        // A pooled connection may have been closed just now; then, and only for what may be sent twice, once more.
-        let repeatable = session.req_header().method.is_idempotent() && !session.as_ref().retry_buffer_truncated();
-        if repeatable && !exchange.wants_tunnel && exchange.attempts < ATTEMPTS {
-            error.retry.decide_reuse(client_reused);
-        } else {
-            error.set_retry(false);
-        }
-        if error.retry() {
-            exchange.tried = Tried::default();
-            exchange.body_bytes = 0;
+        match exchange.pool().cloned() {
+            Some(pool) => retry::after_break(session, exchange, &pool, &mut error, client_reused),
+            None => error.set_retry(false),
         }
         error
     }

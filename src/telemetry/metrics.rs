@@ -112,6 +112,19 @@ pub struct Sources {
     pub token_cache: Box<dyn Fn() -> (u64, u64) + Send + Sync>,
     /// Each issuer's name with the age of its keys; nothing while it has none.
     pub jwks_ages: Box<dyn Fn() -> Vec<(String, Option<Duration>)> + Send + Sync>,
+    /// How the servers behind resources stand, where that can be known.
+    pub upstreams: Box<dyn Fn() -> Vec<UpstreamHealth> + Send + Sync>,
+}
+
+/// Whether one server of a resource's upstream takes requests.
+#[derive(Clone, Debug)]
+pub struct UpstreamHealth {
+    /// The resource's key.
+    pub resource: Arc<str>,
+    /// The server's host and port.
+    pub server: String,
+    /// Whether it takes requests.
+    pub healthy: bool,
 }
 
 /// Everything that is counted. Cheap to share, and safe from every thread.
@@ -276,6 +289,12 @@ impl Collector for Attached {
                 ConstGauge::new(age.as_secs_f64()).encode(family.encode_family(&[("issuer", issuer)])?)?;
             }
         }
+        let help = "Whether a server behind a resource takes requests";
+        let mut family = encoder.encode_descriptor("upstream_healthy", help, None, MetricType::Gauge)?;
+        for UpstreamHealth { resource, server, healthy } in (self.0.upstreams)() {
+            let labels = [("resource", &*resource), ("server", server.as_str())];
+            ConstGauge::new(i64::from(healthy)).encode(family.encode_family(&labels)?)?;
+        }
         Ok(())
     }
 }
@@ -320,6 +339,10 @@ mod tests {
         metrics.attach(Sources {
             token_cache: Box::new(|| (5, 2)),
             jwks_ages: Box::new(|| vec![("corp".to_owned(), Some(Duration::from_secs(30))), ("down".to_owned(), None)]),
+            upstreams: Box::new(|| {
+                let resource = Arc::from("https://a.example");
+                vec![UpstreamHealth { resource, server: "192.0.2.1:80".to_owned(), healthy: false }]
+            }),
         });
         let text = metrics.encode();
         for line in [
@@ -330,10 +353,11 @@ mod tests {
             "narrowgate_token_cache_hits_total 5",
             "narrowgate_token_cache_misses_total 2",
             r#"narrowgate_jwks_age_seconds{issuer="corp"} 30"#,
+            r#"narrowgate_upstream_healthy{resource="https://a.example",server="192.0.2.1:80"} 0"#,
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
-        assert!(!text.contains("down"), "an issuer without keys has no age");
+        assert!(!text.contains("\"down\""), "an issuer without keys has no age");
         assert!(text.ends_with("# EOF\n"));
         metrics.reload_failed();
         assert!(metrics.encode().contains("narrowgate_config_last_reload_successful 0"));

@@ -19,3 +19,4 @@ mod outage;
 mod reload;
 mod routing;
 mod rules;
+mod upstreams;

@@ -11,8 +11,11 @@ use narrowgate::serve::{Gateway, Listening, Serving};
 use narrowgate::snapshot::{Current, Snapshot};
 use narrowgate::telemetry::Metrics;
 use narrowgate::token::{Keyring, TokenCache};
-use narrowgate::upstream::UpstreamPool;
+use narrowgate::upstream::{self, UpstreamPool};
 use serde_json::json;
+use tokio::time::timeout;
+
+use crate::client::PATIENCE;
 
 /// A gateway that is running, and what a test looks at.
 pub struct Running {
@@ -70,9 +73,7 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
     let fetcher = Fetcher::new(None).unwrap();
     let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
     let upstreams = UpstreamPool::of(&config, &[]).unwrap();
-    for pool in &upstreams {
-        pool.resolve().await;
-    }
+    upstream::ready(&upstreams).await;
     let snapshot = Snapshot::new(1, Arc::clone(&config), keyrings.collect(), upstreams).unwrap();
     let gateway = Gateway {
         current: Arc::new(Current::new(snapshot)),
@@ -86,6 +87,20 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
 }
 
 impl Running {
+    /// Waits until a server of the first resource is healthy, or is not any more.
+    pub async fn until_server(&self, number: usize, healthy: bool) {
+        let is_so = || {
+            let snapshot = self.gateway.current.load();
+            snapshot.upstreams[0].status().nth(number).unwrap().healthy == healthy
+        };
+        let waiting = async {
+            while !is_so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.expect("the server's health did not change");
+    }
+
     /// The metrics, as a scraper reads them.
     pub fn metrics(&self) -> String {
         self.gateway.metrics.encode()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use narrowgate::config::Admin;
 use narrowgate::secret::Secret;
 use narrowgate::serve::admin::{AdminListening, Desk, Readiness};
+use narrowgate::snapshot::Current;
 use tokio::sync::watch;
 
 use crate::client::{Client, Reply};
@@ -12,6 +13,7 @@ use crate::gateway::{Issuer, protected, start_with};
 
 struct Office {
     address: std::net::SocketAddr,
+    current: Arc<Current>,
     readiness: Arc<Readiness>,
     stop: watch::Sender<bool>,
     serving: tokio::task::JoinHandle<()>,
@@ -19,20 +21,23 @@ struct Office {
 
 impl Office {
     async fn open(address: &str) -> Self {
+        Self::open_with(address, &protected("127.0.0.1:1".parse().unwrap(), "")).await
+    }
+
+    async fn open_with(address: &str, yaml: &str) -> Self {
         let admin = Admin {
             address: address.parse().unwrap(),
             token: Some(Secret::new("s3cret")),
             hosts: vec!["admin.internal".to_owned()],
         };
         let listening = AdminListening::bind(&admin).unwrap();
-        let yaml = protected("127.0.0.1:1".parse().unwrap(), "");
-        let gateway = start_with(&yaml, &Issuer::new(), |config| config.admin = Some(admin)).await.gateway;
+        let gateway = start_with(yaml, &Issuer::new(), |config| config.admin = Some(admin)).await.gateway;
         let readiness = Arc::new(Readiness::default());
         let (stop, stopping) = watch::channel(false);
         let address = listening.address();
         let (current, metrics) = (gateway.current, gateway.metrics);
-        let desk = Desk { current, metrics, readiness: Arc::clone(&readiness), orders: None };
-        Self { address, readiness, stop, serving: listening.serve(desk, stopping) }
+        let desk = Desk { current: Arc::clone(&current), metrics, readiness: Arc::clone(&readiness), orders: None };
+        Self { address, current, readiness, stop, serving: listening.serve(desk, stopping) }
     }
 
     async fn ask(&self, request: &str) -> Reply {
@@ -67,6 +72,19 @@ async fn the_configuration_and_the_page_are_shown_without_secrets() {
     let text = String::from_utf8(page.body.clone()).unwrap();
     assert!(page.field("content-type").unwrap().starts_with("text/html"));
     assert!(text.contains("https://api.example") && text.contains("corp") && !text.contains("s3cret"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_which_server_takes_no_requests() {
+    let yaml = "resources:\n  https://api.example: { public: true, upstream: { \
+                urls: [\"http://127.0.0.1:1\", \"http://127.0.0.1:2\"], eject: { after: 1, for: 1h } } }\n";
+    let office = Office::open_with("127.0.0.1:0", yaml).await;
+    let pool = office.current.load().upstreams[0].clone();
+    let tried = pool.next(&mut Default::default(), std::time::Instant::now()).unwrap();
+    pool.failed(&tried.attempt, std::time::Instant::now());
+    let page = office.ask("GET / HTTP/1.1\r\nHost: localhost").await;
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("<span class=\"bad\">127.0.0.1:1 takes no requests</span>, 127.0.0.1:2"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

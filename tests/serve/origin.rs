@@ -15,9 +15,10 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use narrowgate::config::Certificate;
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,7 +39,15 @@ pub struct Origin {
 impl Origin {
     /// A server of HTTP/1.1, or of HTTP/2 by prior knowledge.
     pub async fn start(http2: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::serve_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), http2)
+    }
+
+    /// A server of HTTP/1.1 at an address that was free a moment ago.
+    pub async fn start_at(address: SocketAddr) -> Self {
+        Self::serve_on(TcpListener::bind(address).await.unwrap(), false)
+    }
+
+    fn serve_on(listener: TcpListener, http2: bool) -> Self {
         let origin = Self {
             address: listener.local_addr().unwrap(),
             asked: Arc::default(),
@@ -56,12 +65,23 @@ impl Origin {
 
     /// A server of HTTP/1.1 and HTTP/2 over TLS, with this certificate.
     pub async fn start_tls(certificate: &Certificate) -> Self {
+        Self::start_tls_for(certificate, None).await
+    }
+
+    /// The same; where `clients` are given, only those who show one of them are let in.
+    pub async fn start_tls_for(certificate: &Certificate, clients: Option<&Certificate>) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |clients| {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(&clients.cert_pem).unwrap()).unwrap();
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build().unwrap()
+        });
         let chain = CertificateDer::pem_slice_iter(&certificate.cert_pem).collect::<Result<Vec<_>, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose()).unwrap();
-        let mut config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

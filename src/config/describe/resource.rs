@@ -4,10 +4,10 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::super::model::{
-    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, IdentitySource, IssuerId, OnRemoval, Resource,
-    ResourceIssuer, Rule, Unmatched, Upstream, UpstreamProtocol,
+    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, HealthCheck, IdentitySource, IssuerId, OnRemoval,
+    Resource, ResourceIssuer, Retry, Rule, Unmatched, Upstream, UpstreamProtocol,
 };
-use super::{address, claims, requirements, time};
+use super::{address, claims, presence, requirements, time};
 use crate::oauth::ScopePattern;
 
 /// Describes a resource.
@@ -73,9 +73,39 @@ fn upstream(upstream: &Upstream) -> Value {
             UpstreamProtocol::Http1 => "http1",
             UpstreamProtocol::Http2 => "http2",
         },
-        "health_check": upstream.health_check,
+        "health_check": upstream.health_check.as_ref().map(health_check),
+        "eject": upstream.eject.map_or_else(
+            || json!("never"),
+            |eject| json!({ "after": eject.after, "for": time(eject.hold) }),
+        ),
+        "retry": match upstream.retry {
+            Retry::Idempotent => "idempotent",
+            Retry::Never => "never",
+        },
+        "tls": upstream.tls.as_ref().map(|tls| json!({
+            "ca": presence(tls.ca.as_ref()),
+            "server_name": tls.server_name,
+            "cert": tls.certificate.as_ref().map(|certificate| certificate.cert.display().to_string()),
+        })),
         "connect_timeout": time(upstream.connect_timeout),
         "read_timeout": time(upstream.read_timeout),
+        "idle_timeout": time(upstream.idle_timeout),
+    })
+}
+
+/// The query of the path may hold a secret, as may every URL's.
+fn health_check(check: &HealthCheck) -> Value {
+    let path = match check.path.split_once('?') {
+        Some((path, _)) => format!("{path}?…"),
+        None => check.path.clone(),
+    };
+    json!({
+        "path": path,
+        "interval": time(check.interval),
+        "timeout": time(check.timeout),
+        "healthy_after": check.healthy_after,
+        "unhealthy_after": check.unhealthy_after,
+        "status": if check.statuses.is_empty() { json!("2xx") } else { json!(check.statuses) },
     })
 }
 

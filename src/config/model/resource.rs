@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::HeaderName;
-use url::Url;
 
-use super::{ClaimNames, ClaimPath, IssuerId, Requirement};
+use super::{ClaimNames, ClaimPath, IssuerId, Requirement, Upstream};
 use crate::oauth::{Algorithm, ResourceIndicator, Scope, ScopePattern};
 use crate::route::{HostPattern, PathPattern};
 
@@ -70,30 +69,6 @@ pub struct Match {
     pub hosts: Vec<HostPattern>,
     /// The path prefix, by whole segments: empty for the root, `/v1`, or `/v1/` for what lies below it only.
     pub path: String,
-}
-
-/// Where a resource's requests go.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Upstream {
-    /// `http` or `https` URLs without query and fragment; at least one. Their paths are equal.
-    pub urls: Vec<Url>,
-    /// The protocol spoken there.
-    pub protocol: UpstreamProtocol,
-    /// A path that answers 2xx while the upstream is healthy.
-    pub health_check: Option<String>,
-    /// How long a connection may take to open.
-    pub connect_timeout: Duration,
-    /// How long the upstream may be silent.
-    pub read_timeout: Duration,
-}
-
-/// The protocol towards an upstream.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2; without TLS by prior knowledge (h2c), as gRPC servers speak it.
-    Http2,
 }
 
 /// A demand on the requests that it matches.

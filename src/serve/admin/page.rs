@@ -1,10 +1,11 @@
-//! A page that a person reads: what runs here, and whether its issuers' keys are fresh.
+//! A page that a person reads: what runs here, whether its issuers' keys are fresh, and which servers are passed over.
 
 use std::fmt::Write;
 
 use super::{Desk, Outcome};
 use crate::clock::Timestamp;
 use crate::config::{Forward, Resource};
+use crate::upstream::UpstreamPool;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;\
     color:#222}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .8rem .3rem 0;\
@@ -26,11 +27,10 @@ pub(super) fn status(desk: &Desk) -> String {
         row(&mut issuers, &[&name, &escape(&keyring.issuer().issuers.join(", ")), &keys, &(age + &trouble)]);
     }
     let mut resources = String::new();
-    for resource in &snapshot.config.resources {
-        let upstreams: Vec<&str> = resource.upstream.urls.iter().map(|url| url.host_str().unwrap_or("")).collect();
+    for (resource, pool) in snapshot.config.resources.iter().zip(&snapshot.upstreams) {
         let scopes: Vec<&str> = resource.scopes.iter().map(|(scope, _)| scope.as_str()).collect();
         let key = format!("<code>{}</code>", escape(resource.key.as_str()));
-        row(&mut resources, &[&key, ground(resource), &escape(&scopes.join(" ")), &escape(&upstreams.join(", "))]);
+        row(&mut resources, &[&key, ground(resource), &escape(&scopes.join(" ")), &servers(resource, pool)]);
     }
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Narrowgate</title>\
@@ -71,6 +71,20 @@ fn last_reload(desk: &Desk) -> String {
             escape(&faults.to_string())
         ),
     }
+}
+
+/// The servers of an upstream, those marked that take no requests.
+fn servers(resource: &Resource, pool: &UpstreamPool) -> String {
+    let known: Vec<_> = pool.status().collect();
+    if known.is_empty() {
+        let hosts: Vec<&str> = resource.upstream.urls.iter().map(|url| url.host_str().unwrap_or("")).collect();
+        return escape(&hosts.join(", "));
+    }
+    let shown = known.iter().map(|server| match (escape(&server.server), server.healthy) {
+        (server, true) => server,
+        (server, false) => format!("<span class=\"bad\">{server} takes no requests</span>"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn ground(resource: &Resource) -> &'static str {
