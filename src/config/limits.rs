@@ -92,7 +92,7 @@ impl Default for Log {
 }
 
 /// The words that stand for a level alone.
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads `log`.
 pub(super) fn log(reader: &mut Reader, node: &Node) -> Option<Log> {

@@ -32,6 +32,7 @@ mod network;
 mod read;
 mod resource;
 mod rules;
+mod schema;
 mod scopes;
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,7 @@ pub use fault::{Fault, Faults};
 pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
+pub use schema::schema;
 
 /// A configuration that can be used, and what somebody should look at all the same.
 #[derive(Clone, Debug)]

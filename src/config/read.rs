@@ -197,6 +197,8 @@ impl<'n> Section<'n> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
+        #[cfg(test)]
+        super::schema::tests::note_asked(&self.title, key);
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }

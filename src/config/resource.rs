@@ -21,7 +21,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const LONG_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// What has no meaning where nobody is asked for a token.
-const ONLY_PROTECTED: [&str; 9] = [
+pub(super) const ONLY_PROTECTED: [&str; 9] = [
     "scopes",
     "required_scopes",
     "issuers",
