@@ -21,7 +21,7 @@ pub struct Run {
 impl Run {
     /// Serves, and says how it ended: 0 after a stop that was asked for, 1 if serving failed, 2 for a bad configuration.
     pub async fn run(&self) -> ExitCode {
-        let Loaded { config, warnings } = match config::load(&self.config, &Environment::of_process()) {
+        let Loaded { config, warnings, .. } = match config::load(&self.config, &Environment::of_process()) {
             Ok(loaded) => loaded,
             Err(faults) => {
                 tell(&faults.to_string());

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::fault::FaultKind;
 use super::issuers::{Issuers, WrittenIssuer};
 use super::keys::host_of;
 use super::model::{Forward, IssuerId, Resource, TrustedIssuer};
@@ -36,7 +37,7 @@ fn is_one_of(written: &WrittenIssuer, hosts: &[&str]) -> bool {
 fn advise_on_keys(reader: &mut Reader, written: &WrittenIssuer) {
     if !written.algorithms_listed && is_one_of(written, &KEYS_WITHOUT_ALG) {
         let message = format!("the keys of `{}` do not say which algorithm they are for", written.name);
-        reader.log.warning(written.place, message, "write `algorithms: [RS256]`");
+        reader.log.tell(FaultKind::AlgorithmsMissing, written.place, message, "write `algorithms: [RS256]`");
     }
     let okta = written.written.iter().any(|(issuer, _)| {
         let host = host_of(issuer);
@@ -44,7 +45,8 @@ fn advise_on_keys(reader: &mut Reader, written: &WrittenIssuer) {
     });
     if okta {
         let message = format!("`{}` is an Okta org: nobody can verify its access tokens", written.name);
-        reader.log.warning(
+        reader.log.tell(
+            FaultKind::IssuerUnverifiable,
             written.place,
             message,
             "use a custom authorization server: `https://ORG.okta.com/oauth2/ID`",
@@ -71,22 +73,32 @@ fn advise_on_callers(
     if let Some(first) = resources.iter().find(|written| written.resource.as_ref().is_some_and(open)) {
         let message = format!("anybody at `{}` may ask for a token for `{}`", written.name, first.key);
         let hint = "say who may call with `require:`, like `require: { repository_owner_id: [\"65\"] }`";
-        reader.log.warning(written.place, message, hint);
+        reader.log.tell(FaultKind::IssuerOpen, written.place, message, hint);
     }
 }
 
 fn advise_on_resource(reader: &mut Reader, written: &WrittenResource, resource: &Resource) {
     if !resource.key.is_http() {
         let message = format!("`{}` is no URL, so clients find no metadata for it", written.key);
-        reader.log.warning(written.place, message, "prefer the public URL of the API (RFC 8707 section 3)");
+        reader.log.tell(
+            FaultKind::ResourceUnreachable,
+            written.place,
+            message,
+            "prefer the public URL of the API (RFC 8707 section 3)",
+        );
     }
     if !resource.public && resource.issuers.is_empty() {
         let message = format!("no issuer may vouch at `{}`, so every request is refused", written.key);
-        reader.log.warning(written.place, message, "name one under `trusted_issuers`");
+        reader.log.tell(FaultKind::ResourceUnreachable, written.place, message, "name one under `trusted_issuers`");
     }
     let in_the_clear = |url: &Url| url.scheme() == "http" && !is_loopback(url);
     if resource.forward == Forward::Token && resource.upstream.urls.iter().any(in_the_clear) {
         let message = format!("the tokens of `{}` go to its upstream without TLS", written.key);
-        reader.log.warning(written.place, message, "use `https` there, or `forward: none` (RFC 6750 section 5.2)");
+        reader.log.tell(
+            FaultKind::Plaintext,
+            written.place,
+            message,
+            "use `https` there, or `forward: none` (RFC 6750 section 5.2)",
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use super::fault::Place;
+use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::model::ResourceId;
 use super::read::Reader;
@@ -134,7 +134,12 @@ fn check_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenR
             match keys.get(audience.as_str()) {
                 Some(own) if own.place == written.place => {
                     let hint = "take it out; only further names stand here";
-                    reader.log.warning(*place, "the resource's own key is always an audience", hint);
+                    reader.log.tell(
+                        FaultKind::AudienceNeedless,
+                        *place,
+                        "the resource's own key is always an audience",
+                        hint,
+                    );
                     continue;
                 }
                 Some(other) => {

@@ -5,6 +5,7 @@
 //! holds the sections against each other, `advice` warns, and [`fault`] tells what is wrong, where, and what to do about
 //! it. Nothing here opens a socket; files that the configuration names are read here, once.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use fault::{FaultLog, Place};
@@ -29,6 +30,7 @@ mod matching;
 mod model;
 mod nearest;
 mod network;
+mod places;
 mod read;
 mod resource;
 mod rules;
@@ -44,10 +46,11 @@ mod vouching;
 mod yaml;
 
 pub use claims::InvalidClaimPath;
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, FaultKind, Faults};
 pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
+pub use places::Places;
 pub use schema::schema;
 
 /// A configuration that can be used, and what somebody should look at all the same.
@@ -57,6 +60,8 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings, by place.
     pub warnings: Vec<Fault>,
+    /// Where things stand, for what is found out later.
+    pub places: Places,
 }
 
 /// Reads the configuration in the file at `path`.
@@ -96,6 +101,7 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loade
     let mut log = FaultLog::new(path, text);
     let root = yaml::parse(text, &mut log);
     let mut reader = Reader::new(path, log);
+    let source = reader.log.source();
     let config = root.and_then(|mut root| {
         fill(&mut root, environment, &mut reader);
         config(&mut reader, &root)
@@ -103,11 +109,14 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loade
     let (log, files) = reader.into_parts();
     let warnings = log.finish()?;
     // Without errors there is a configuration: whoever gives nothing has recorded why.
-    let config = config.ok_or_else(|| Faults(Vec::new()))?;
-    Ok(Loaded { config: Config { files, ..config }, warnings })
+    let (config, keys, broad_tokens) = config.ok_or_else(|| Faults(Vec::new()))?;
+    Ok(Loaded { config: Config { files, ..config }, warnings, places: Places { source, keys, broad_tokens } })
 }
 
-fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
+/// What the file means, and the places of [`Places`].
+type Read = (Config, Vec<Place>, HashMap<ResourceId, Place>);
+
+fn config(reader: &mut Reader, root: &Node) -> Option<Read> {
     let mut section = reader.section(root, "the configuration")?;
     refuse_future(reader, &mut section);
     let listen_hint = "say where requests come in, like `listen: 127.0.0.1:8080`";
@@ -130,7 +139,10 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
     let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
     check::check(reader, &issuers, &resources, admin_address);
     advice::advise(reader, &issuers, &resources);
-    Some(Config {
+    let keys = issuers.0.iter().map(|written| written.keys_place.unwrap_or(written.place)).collect();
+    let broad = resources.iter().enumerate().filter_map(|(at, one)| Some((ResourceId(at), one.broad_tokens_place?)));
+    let broad_tokens = broad.collect();
+    let config = Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
         admin: admin.map(|(admin, _)| admin),
         trusted_issuers: issuers.0.into_iter().map(|written| written.issuer).collect::<Option<_>>()?,
@@ -141,7 +153,8 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
         log: log.unwrap_or_default(),
         limits,
         files: Vec::new(),
-    })
+    };
+    Some((config, keys, broad_tokens))
 }
 
 /// Keys whose meaning is fixed, but which do nothing yet.

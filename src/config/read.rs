@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::fault::{FaultLog, Place};
+use super::fault::{FaultKind, FaultLog, Place};
 use super::nearest;
 use super::yaml::{Key, Kind, Node, Scalar};
 use crate::secret::Secret;
@@ -226,7 +226,8 @@ impl<'n> Section<'n> {
         match self.get(key) {
             Some(node) => read(reader, node),
             None => {
-                reader.log.error(self.place, format!("{} has no `{key}`", self.title), hint);
+                let message = format!("{} has no `{key}`", self.title);
+                reader.log.tell(FaultKind::MissingKey, self.place, message, hint);
                 None
             }
         }
@@ -236,7 +237,7 @@ impl<'n> Section<'n> {
     pub(super) fn not_yet(&mut self, reader: &mut Reader, key: &'static str, hint: &str) {
         self.refused.push(key);
         if let Some((known, _)) = self.entries.iter().find(|(known, _)| known.text == key) {
-            reader.log.error(known.place, format!("`{key}` is not supported yet"), hint);
+            reader.log.tell(FaultKind::NotSupportedYet, known.place, format!("`{key}` is not supported yet"), hint);
         }
     }
 
@@ -255,7 +256,8 @@ impl<'n> Section<'n> {
         for (key, _) in self.entries {
             if !self.asked.contains(&key.text.as_str()) && !self.refused.contains(&key.text.as_str()) {
                 let hint = reader.suggest(&key.text, self.asked.iter().copied());
-                reader.log.error(key.place, format!("{} knows no key `{}`", self.title, key.shown()), hint);
+                let message = format!("{} knows no key `{}`", self.title, key.shown());
+                reader.log.tell(FaultKind::UnknownKey, key.place, message, hint);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::defaults::{self, Shared};
-use super::fault::Place;
+use super::fault::{FaultKind, Place};
 use super::issuers::{self, Issuers};
 use super::matching;
 use super::model::{BroadTokens, Forward, IssuerId, Limits, Match, Resource, Unmatched};
@@ -40,6 +40,8 @@ pub(super) struct WrittenResource {
     pub(super) place: Place,
     /// Where it says what is its own, if not by the key.
     pub(super) match_place: Option<Place>,
+    /// Where it says, or `defaults` for it, how broad tokens are treated.
+    pub(super) broad_tokens_place: Option<Place>,
     /// Every entry of `audiences`, with its place.
     pub(super) audiences: Vec<(IssuerId, String, Place)>,
     /// Nothing if it has faults that leave nothing to check.
@@ -68,6 +70,7 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         key: key.text.clone(),
         place: key.place,
         match_place: None,
+        broad_tokens_place: None,
         audiences: Vec::new(),
         resource: None,
     };
@@ -140,6 +143,7 @@ fn content(
     let own_forward = said.forward;
     let shared = said.or(around.defaults);
     let forward = if public { own_forward } else { shared.forward };
+    written.broad_tokens_place = shared.broad_tokens.map(|(_, place)| place);
     let user_claims = section.optional(reader, "user_claims", Reader::strings);
     let signing_algorithm = section.optional(reader, "signing_algorithm", issuers::algorithm);
     let access_token_lifetime = section.optional(reader, "lifetimes", lifetimes).flatten();
@@ -159,7 +163,7 @@ fn content(
         unmatched: shared.unmatched.unwrap_or(Unmatched::Allow),
         issuers: vouching.issuers,
         own_issuer: vouching.own,
-        broad_tokens: shared.broad_tokens.unwrap_or(BroadTokens::Reject),
+        broad_tokens: shared.broad_tokens.map_or(BroadTokens::Reject, |(broad_tokens, _)| broad_tokens),
         forward: forward.unwrap_or(Forward::None),
         identity_headers: shared.identity_headers.filter(|_| !public).unwrap_or_default(),
         cors: shared.cors,
@@ -236,7 +240,7 @@ fn lifetimes(reader: &mut Reader, node: &Node) -> Option<Option<Duration>> {
         let lifetime = reader.duration(node, MIN_LIFETIME..=MAX_LIFETIME)?;
         if lifetime > LONG_LIFETIME {
             let hint = "a stolen token works until it expires; an hour at most is the rule (RFC 6750 section 5.3)";
-            reader.log.warning(node.place, "access tokens live longer than an hour", hint);
+            reader.log.tell(FaultKind::LifetimeLong, node.place, "access tokens live longer than an hour", hint);
         }
         Some(lifetime)
     });
