@@ -175,6 +175,11 @@ impl FaultLog {
         self.tell(FaultKind::Fault, place, message, hint);
     }
 
+    /// Records what is no YAML, or more of it than a configuration may use.
+    pub(super) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.tell(FaultKind::Syntax, place, message, hint);
+    }
+
     /// Records something that somebody should look at.
     pub(super) fn warning(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.tell(FaultKind::Warning, place, message, hint);

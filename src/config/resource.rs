@@ -42,6 +42,8 @@ pub(super) struct WrittenResource {
     pub(super) match_place: Option<Place>,
     /// Where it says, or `defaults` for it, how broad tokens are treated.
     pub(super) broad_tokens_place: Option<Place>,
+    /// Every scope that a request may need, with the place that says so.
+    pub(super) demanded: Vec<(ScopePattern, Place)>,
     /// Every entry of `audiences`, with its place.
     pub(super) audiences: Vec<(IssuerId, String, Place)>,
     /// Nothing if it has faults that leave nothing to check.
@@ -71,6 +73,7 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         place: key.place,
         match_place: None,
         broad_tokens_place: None,
+        demanded: Vec::new(),
         audiences: Vec::new(),
         resource: None,
     };
@@ -128,11 +131,12 @@ fn content(
     let upstream_hint = "say where its requests go, like `upstream: http://127.0.0.1:9001`";
     let upstream = section
         .required(reader, "upstream", upstream_hint, |reader, node| upstream::upstream(reader, node, around.limits));
-    let declared = section.get("scopes").map(|node| scopes::declared(reader, node)).unwrap_or_default();
+    let mut declared = section.get("scopes").map(|node| scopes::declared(reader, node)).unwrap_or_default();
     let required_scopes = section.optional(reader, "required_scopes", |reader, node| {
-        reader.one_or_many(node, |reader, item| required_scope(reader, item, &declared))
+        reader.one_or_many(node, |reader, item| required_scope(reader, item, &mut declared))
     });
-    let rules = section.optional(reader, "rules", |reader, node| rules::rules(reader, node, &declared, public));
+    let rules = section.optional(reader, "rules", |reader, node| rules::rules(reader, node, &mut declared, public));
+    written.demanded = std::mem::take(&mut declared.demanded);
     let vouching = vouching(reader, section, around.issuers, &declared, public);
     written.audiences.clone_from(&vouching.audiences);
     let allowed_clients = section.optional(reader, "allowed_clients", |reader, node| {
@@ -205,7 +209,7 @@ fn matches(
 }
 
 /// A scope that every request needs, so there is no path that could fill in a value.
-fn required_scope(reader: &mut Reader, node: &Node, declared: &Declared) -> Option<ScopePattern> {
+fn required_scope(reader: &mut Reader, node: &Node, declared: &mut Declared) -> Option<ScopePattern> {
     let scope = declared.demanded(reader, node)?;
     if scope.parameter().is_some() {
         let message = format!("`{}` takes its value from a path", reader.scalar(node)?.shown());
