@@ -20,9 +20,16 @@ impl Key {
         Self { must: true, ..self }
     }
 
-    /// What counts where the key is left out.
-    pub(super) fn usual(self, default: impl Into<Value>) -> Self {
-        self.and("default", default.into())
+    /// What counts where the key is left out; editors that show descriptions alone show it too.
+    pub(super) fn usual(mut self, default: impl Into<Value>) -> Self {
+        let default = default.into();
+        let shown = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+        for word in ["description", "markdownDescription"] {
+            if let Some(Value::String(about)) = self.value.get_mut(word) {
+                about.push_str(&format!("\n\nDefault: `{shown}`."));
+            }
+        }
+        self.and("default", default)
     }
 
     /// Something that is likely to be meant; editors offer it.

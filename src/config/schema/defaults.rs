@@ -22,7 +22,7 @@ pub(super) fn shared() -> Vec<Key> {
         key("cors", cors(), "Which web pages may call. Left out, none may.").like(json!({ "origins": ["https://app.example.com"] })),
         key("broad_tokens", words(&["reject", "strict", "accept"]), "What becomes of a token whose `aud` names something else too. `reject` refuses another resource of this gateway, `strict` any stranger as well, and `accept` gives \"one token, one API\" up.")
             .usual("reject"),
-        key("body_bytes", size(1, MAX_BODY), "The longest request body; `limits.body_bytes`, if left out. From `1` to `1TiB`."),
+        key("body_bytes", size(1, MAX_BODY), "The longest request body; `limits.body_bytes`, if left out. From `1` to `1TiB`.").like("1MiB"),
         key("unmatched", words(&["allow", "refuse"]), "A request that no rule matches: the resource's token is enough; or 404, and 405 where only the method differs.")
             .usual("allow"),
         key("path_parameters", switch(), "Lets `;` stand in a path. Rules must still be the same with and without what follows it.").usual(false),

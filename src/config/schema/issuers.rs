@@ -55,7 +55,8 @@ fn trusted_issuer() -> Value {
             key("max_stale", duration_or_zero(), "How long keys serve on while the issuer cannot be reached. From `0s` to `30d`.").usual("1d"),
         ],
     );
-    with(issuer, json!({ "not": { "required": ["jwks", "discovery"] } }))
+    // As a condition, so that an editor marks the one key and not the whole section.
+    with(issuer, json!({ "if": { "required": ["jwks"] }, "then": { "properties": { "discovery": false } } }))
 }
 
 /// `claims`, at an issuer and at a resource's entry of one.

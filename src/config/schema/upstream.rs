@@ -39,6 +39,11 @@ pub(super) fn upstream() -> Value {
             ),
         ],
     );
-    let one_of_both = json!({ "type": "object", "oneOf": [{ "required": ["url"] }, { "required": ["urls"] }] });
+    let one_of_both = json!({
+        "type": "object",
+        "if": { "required": ["urls"] },
+        "then": { "properties": { "url": false } },
+        "else": { "required": ["url"] },
+    });
     json!({ "anyOf": [urls, with(section, one_of_both)] })
 }
