@@ -207,8 +207,13 @@ fn every_bad_configuration_is_rejected_unless_a_schema_cannot_see_it() {
     let mut known = BTreeSet::new();
     for path in files("config/bad") {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let document = fs::read_to_string(&path).ok().and_then(|text| yaml::read(&text));
-        let rejected = document.is_none_or(|document| validator.complaint(&document).is_some());
+        let Some(document) = yaml::read(&fs::read_to_string(&path).unwrap()) else {
+            // What is no YAML, or more of YAML than a configuration may use, never gets as far as a schema.
+            let is_syntax = name.starts_with("yaml_") || name.starts_with("repeated_");
+            faults.extend((!is_syntax).then(|| format!("{name}: this is no YAML")));
+            continue;
+        };
+        let rejected = validator.complaint(&document).is_some();
         match (rejected, unseen.contains(name.as_str())) {
             (false, false) => {
                 faults.push(format!("{name}: the schema accepts it; is there a reason to put it into UNSEEN?"))

@@ -5,7 +5,6 @@
 //! holds the sections against each other, `advice` warns, and [`fault`] tells what is wrong, where, and what to do about
 //! it. Nothing here opens a socket; files that the configuration names are read here, once.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use fault::{FaultLog, Place};
@@ -101,7 +100,6 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loade
     let mut log = FaultLog::new(path, text);
     let root = yaml::parse(text, &mut log);
     let mut reader = Reader::new(path, log);
-    let source = reader.log.source();
     let config = root.and_then(|mut root| {
         fill(&mut root, environment, &mut reader);
         config(&mut reader, &root)
@@ -109,14 +107,11 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loade
     let (log, files) = reader.into_parts();
     let warnings = log.finish()?;
     // Without errors there is a configuration: whoever gives nothing has recorded why.
-    let (config, keys, broad_tokens) = config.ok_or_else(|| Faults(Vec::new()))?;
-    Ok(Loaded { config: Config { files, ..config }, warnings, places: Places { source, keys, broad_tokens } })
+    let (config, places) = config.ok_or_else(|| Faults(Vec::new()))?;
+    Ok(Loaded { config: Config { files, ..config }, warnings, places })
 }
 
-/// What the file means, and the places of [`Places`].
-type Read = (Config, Vec<Place>, HashMap<ResourceId, Place>);
-
-fn config(reader: &mut Reader, root: &Node) -> Option<Read> {
+fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
     let mut section = reader.section(root, "the configuration")?;
     refuse_future(reader, &mut section);
     let listen_hint = "say where requests come in, like `listen: 127.0.0.1:8080`";
@@ -139,9 +134,7 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Read> {
     let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
     check::check(reader, &issuers, &resources, admin_address);
     advice::advise(reader, &issuers, &resources);
-    let keys = issuers.0.iter().map(|written| written.keys_place.unwrap_or(written.place)).collect();
-    let broad = resources.iter().enumerate().filter_map(|(at, one)| Some((ResourceId(at), one.broad_tokens_place?)));
-    let broad_tokens = broad.collect();
+    let places = Places::new(reader.log.source(), &issuers, &resources);
     let config = Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
         admin: admin.map(|(admin, _)| admin),
@@ -154,7 +147,7 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Read> {
         limits,
         files: Vec::new(),
     };
-    Some((config, keys, broad_tokens))
+    Some((config, places))
 }
 
 /// Keys whose meaning is fixed, but which do nothing yet.
