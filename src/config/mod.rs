@@ -3,7 +3,8 @@
 //! The rooms: `yaml` reads text into a tree that knows its places, `interpolate` fills in `${…}`, `read` and `value` take
 //! keys out of that tree, a file for each section of the configuration turns them into the types of `model`, `check`
 //! holds the sections against each other, `advice` warns, and [`fault`] tells what is wrong, where, and what to do about
-//! it. Nothing here opens a socket; files that the configuration names are read here, once.
+//! it; `schema` tells editors what may be written. Nothing here opens a socket; files that the configuration names are
+//! read here, once.
 
 use std::path::Path;
 

@@ -32,10 +32,17 @@ pub(super) fn log(faults: &[Fault], exceptions: &[Exception]) -> Value {
 }
 
 fn rules() -> Vec<Value> {
-    let rule = |id: &str, about: &str, level: &str| json!({ "id": id_of(id), "shortDescription": { "text": about }, "defaultConfiguration": { "level": level } });
     let exception = rule(EXCEPTION, "A line gives \"a token opens exactly one API\" up.", "note");
     let kinds = FaultKind::ALL.into_iter();
     kinds.map(|kind| rule(kind.as_str(), kind.about(), kind.severity().as_str())).chain([exception]).collect()
+}
+
+fn rule(word: &str, about: &str, level: &str) -> Value {
+    json!({
+        "id": id_of(word),
+        "shortDescription": { "text": about },
+        "defaultConfiguration": { "level": level },
+    })
 }
 
 fn id_of(word: &str) -> String {
@@ -43,7 +50,7 @@ fn id_of(word: &str) -> String {
 }
 
 fn of_fault(fault: &Fault) -> Value {
-    let index = FaultKind::ALL.iter().position(|kind| *kind == fault.kind);
+    let index = FaultKind::ALL.partition_point(|kind| *kind < fault.kind);
     let message = match &fault.hint {
         Some(hint) => format!("{}\nHint: {hint}", fault.message),
         None => fault.message.clone(),
@@ -59,10 +66,10 @@ fn of_exception(exception: &Exception) -> Value {
     let message = format!("`{}` at `{}`: {}", exception.setting, exception.resource, exception.meaning);
     let place = Place { line: exception.line, column: exception.column };
     let location = location(Path::new(&exception.file), &region(place));
-    result((EXCEPTION, Some(FaultKind::ALL.len())), "note", &message, &location)
+    result((EXCEPTION, FaultKind::ALL.len()), "note", &message, &location)
 }
 
-fn result((word, index): (&str, Option<usize>), level: &str, message: &str, location: &Value) -> Value {
+fn result((word, index): (&str, usize), level: &str, message: &str, location: &Value) -> Value {
     json!({
         "ruleId": id_of(word),
         "ruleIndex": index,

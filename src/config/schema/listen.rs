@@ -16,7 +16,8 @@ pub(super) fn listen() -> Value {
             key(
                 "tls",
                 one_or_more(&certificate()),
-                "Certificates; plain HTTP without any. The name that the client asks for selects one; the first serves everybody else.",
+                "Certificates; plain HTTP without any. The name that the client asks for selects one; the first \
+                 serves everybody else.",
             ),
         ],
     );
@@ -50,7 +51,8 @@ pub(super) fn admin() -> Value {
             key(
                 "hosts",
                 one_or_many(&host_name()),
-                "Names by which the listener may be called, beside IP addresses and `localhost`. Without scheme and port.",
+                "Names by which the listener may be called, beside IP addresses and `localhost`. Without scheme \
+                 and port.",
             ),
         ],
     );

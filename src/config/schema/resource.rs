@@ -35,7 +35,9 @@ fn indicator() -> Value {
             "pattern": location,
             "not": { "pattern": format!("{ports_of_the_scheme}|/\\.\\.?(/|$)|{metadata}") },
             "patternErrorMessage":
-                "Write it like `https://api.example.com/orders`: host in lower case, no port of the scheme's own, no slash for the root, no query.",
+
+                "Write it like `https://api.example.com/orders`: host in lower case, no port of the scheme's \
+                 own, no slash for the root, no query.",
         },
     })
 }
@@ -43,21 +45,64 @@ fn indicator() -> Value {
 fn resource() -> Value {
     let own = [
         key("name", text(), "The name for people, in the metadata document; the key, if left out."),
-        key("public", switch(), "Makes the whole resource public: no token, no metadata document, never an audience. `Authorization` is removed unless the resource itself says `forward: token`.")
-            .usual(false),
-        key("match", matches(), "Which requests are the resource's own, where the key does not say it: for a `urn:` key, or an API with another public address."),
+        key(
+            "public",
+            switch(),
+            "Makes the whole resource public: no token, no metadata document, never an audience. \
+                 `Authorization` is removed unless the resource itself says `forward: token`.",
+        )
+        .usual(false),
+        key(
+            "match",
+            matches(),
+            "Which requests are the resource's own, where the key does not say it: for a `urn:` key, or an \
+                 API with another public address.",
+        ),
         key("strip_prefix", switch(), "Removes the resource's own path before a request is forwarded.").usual(false),
-        key("upstream", upstream::upstream(), "Where requests go: a URL, a list of URLs, or a section.").must().like("http://127.0.0.1:9001"),
-        key("scopes", scopes(), "The scopes that this API knows: scope → description, or a list. `transaction:{id}` stands for one value. They are published in its metadata.")
-            .like(json!({ "read": "Read your documents" })),
-        key("required_scopes", one_or_many(&plain_scope()), "What every request needs, but for public rules.").usual(json!([])).like(json!(["read"])),
-        key("rules", rules::rules(), "Demands by path and method. Rules add up: a request needs `required_scopes`, and the `scopes` of every rule that matches it.")
-            .like(json!([{ "methods": ["POST", "PUT", "PATCH", "DELETE"], "scopes": ["write"] }])),
-        key("issuers", vouching::issuers(), "Who may vouch here, by the names of `trusted_issuers`. Left out, every trusted issuer may, by the key alone; written, only those that are named."),
-        key("allowed_clients", one_or_more(&client()), "The only clients that are let in, whatever their tokens say. A client is written `NAME|ID`, with the name of its issuer.")
-            .like(json!(["corp|reporting-web"])),
-        key("user_claims", one_or_different(&text()), "Claims of the user in tokens minted for this API. In use once tokens are minted.").usual(json!([])),
-        key("signing_algorithm", issuers::algorithm(), "What tokens minted for this API are signed with. In use once tokens are minted."),
+        key("upstream", upstream::upstream(), "Where requests go: a URL, a list of URLs, or a section.")
+            .must()
+            .like("http://127.0.0.1:9001"),
+        key(
+            "scopes",
+            scopes(),
+            "The scopes that this API knows: scope → description, or a list. `transaction:{id}` stands for \
+                 one value. They are published in its metadata.",
+        )
+        .like(json!({ "read": "Read your documents" })),
+        key("required_scopes", one_or_many(&plain_scope()), "What every request needs, but for public rules.")
+            .usual(json!([]))
+            .like(json!(["read"])),
+        key(
+            "rules",
+            rules::rules(),
+            "Demands by path and method. Rules add up: a request needs `required_scopes`, and the `scopes` \
+                 of every rule that matches it.",
+        )
+        .like(json!([{ "methods": ["POST", "PUT", "PATCH", "DELETE"], "scopes": ["write"] }])),
+        key(
+            "issuers",
+            vouching::issuers(),
+            "Who may vouch here, by the names of `trusted_issuers`. Left out, every trusted issuer may, by \
+                 the key alone; written, only those that are named.",
+        ),
+        key(
+            "allowed_clients",
+            one_or_more(&client()),
+            "The only clients that are let in, whatever their tokens say. A client is written `NAME|ID`, \
+                 with the name of its issuer.",
+        )
+        .like(json!(["corp|reporting-web"])),
+        key(
+            "user_claims",
+            one_or_different(&text()),
+            "Claims of the user in tokens minted for this API. In use once tokens are minted.",
+        )
+        .usual(json!([])),
+        key(
+            "signing_algorithm",
+            issuers::algorithm(),
+            "What tokens minted for this API are signed with. In use once tokens are minted.",
+        ),
         key("lifetimes", lifetimes(), "How long what is minted for this API lives. In use once tokens are minted."),
     ];
     let resource = section("resource", own.into_iter().chain(shared()));
@@ -71,9 +116,19 @@ fn matches() -> Value {
     section(
         "match",
         [
-            key("hosts", one_or_some(&host()), "Hosts, with a port if need be. They replace the key's. Must be there for a key that is no `http(s)` URL.")
-                .like(json!(["api.example.com"])),
-            key("path", path_prefix(), "A prefix of whole segments without parameters: `/v1`; `/v1/` is only what lies below it.").like("/v1"),
+            key(
+                "hosts",
+                one_or_some(&host()),
+                "Hosts, with a port if need be. They replace the key's. Must be there for a key that is no \
+                 `http(s)` URL.",
+            )
+            .like(json!(["api.example.com"])),
+            key(
+                "path",
+                path_prefix(),
+                "A prefix of whole segments without parameters: `/v1`; `/v1/` is only what lies below it.",
+            )
+            .like("/v1"),
         ],
     )
 }

@@ -14,14 +14,37 @@ fn rule() -> Value {
     let rule = section(
         "rule",
         [
-            key("path", path_pattern(), "A path pattern, relative to the resource; every path, if left out. `/admin/{*rest}` covers `/admin` and all below, `{name}` is one whole segment.")
-                .like("/admin/{*rest}"),
-            key("methods", one_or_some(&method()), "Methods, in upper case; every method, if left out. `GET` includes `HEAD`.")
-                .like(json!(["POST", "PUT", "PATCH", "DELETE"])),
-            key("scopes", one_or_many(&scope()), "What is needed on top of `required_scopes` and of all other rules that match.").usual(json!([])),
-            key("public", switch(), "Nothing is needed, not even a token, where this is the most specific path. Not beside `scopes`."),
-            key("forward", words(&["none", "token"]), "At a public rule only: whether an `Authorization` that is sent all the same goes on. It is not checked.")
-                .usual("none"),
+            key(
+                "path",
+                path_pattern(),
+                "A path pattern, relative to the resource; every path, if left out. `/admin/{*rest}` covers \
+                 `/admin` and all below, `{name}` is one whole segment.",
+            )
+            .like("/admin/{*rest}"),
+            key(
+                "methods",
+                one_or_some(&method()),
+                "Methods, in upper case; every method, if left out. `GET` includes `HEAD`.",
+            )
+            .like(json!(["POST", "PUT", "PATCH", "DELETE"])),
+            key(
+                "scopes",
+                one_or_many(&scope()),
+                "What is needed on top of `required_scopes` and of all other rules that match.",
+            )
+            .usual(json!([])),
+            key(
+                "public",
+                switch(),
+                "Nothing is needed, not even a token, where this is the most specific path. Not beside `scopes`.",
+            ),
+            key(
+                "forward",
+                words(&["none", "token"]),
+                "At a public rule only: whether an `Authorization` that is sent all the same goes on. It is not \
+                 checked.",
+            )
+            .usual("none"),
         ],
     );
     with(rule, json!({ "if": is_public(), "then": { "properties": { "scopes": false } } }))

@@ -70,7 +70,7 @@ fn the_parser_asks_for_the_keys_that_the_schema_tells() {
         let only = |these: &BTreeSet<String>, those| these.difference(those).cloned().collect::<Vec<_>>().join(", ");
         assert!(
             asked == told,
-            "section `{title}`: only the parser knows [{}] (tell them in src/config/schema), only the schema knows [{}] \
+            "section `{title}`: only the parser knows [{}] (tell them in src/config/schema), only the schema [{}] \
              (or no good fixture reaches the section)",
             only(&asked, &told),
             only(&told, &asked),

@@ -24,7 +24,8 @@ pub(super) fn upstream() -> Value {
             key(
                 "health_check",
                 asked_path(),
-                "A path that is asked with `GET` every 5 s; 2xx is healthy. An address that fails is passed over while another one can take its requests.",
+                "A path that is asked with `GET` every 5 s; 2xx is healthy. An address that fails is passed over \
+                 while another one can take its requests.",
             )
             .like("/healthz"),
             key(

@@ -17,16 +17,38 @@ fn entry() -> Value {
     section(
         "entry",
         [
-            key("audiences", one_or_different(&text()), "The issuer's own names for this API, beside the key. One name opens one resource.")
-                .usual(json!([]))
-                .like(json!(["api://orders"])),
-            key("scope_map", scope_map(), "What its scopes are called here: its name → scope or list. With a map, names that are not in it count for nothing.")
-                .like(json!({ "Reports.Read": ["reports"] })),
-            key("scopes_if_none", one_or_many(&plain_scope()), "What a token without any scope claim is worth. An empty claim is not an absent one.")
-                .usual(json!([])),
-            key("claims", claims(), "Where its tokens keep things, where that differs for this API. Only `scope` has an effect here."),
+            key(
+                "audiences",
+                one_or_different(&text()),
+                "The issuer's own names for this API, beside the key. One name opens one resource.",
+            )
+            .usual(json!([]))
+            .like(json!(["api://orders"])),
+            key(
+                "scope_map",
+                scope_map(),
+                "What its scopes are called here: its name → scope or list. With a map, names that are not in it \
+                 count for nothing.",
+            )
+            .like(json!({ "Reports.Read": ["reports"] })),
+            key(
+                "scopes_if_none",
+                one_or_many(&plain_scope()),
+                "What a token without any scope claim is worth. An empty claim is not an absent one.",
+            )
+            .usual(json!([])),
+            key(
+                "claims",
+                claims(),
+                "Where its tokens keep things, where that differs for this API. Only `scope` has an effect here.",
+            ),
             key("require", require(), "Claims that a token must have here, on top of those at the issuer."),
-            key("exchange", switch(), "Whether its tokens may be exchanged for this API. In use once tokens are exchanged.").usual(false),
+            key(
+                "exchange",
+                switch(),
+                "Whether its tokens may be exchanged for this API. In use once tokens are exchanged.",
+            )
+            .usual(false),
         ],
     )
 }
