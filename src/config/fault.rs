@@ -129,12 +129,12 @@ fn visible(text: impl Iterator<Item = char>) -> String {
 
 /// The file as faults show it.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SourceText {
     file: PathBuf,
     lines: Vec<String>,
 }
 
-impl Source {
+impl SourceText {
     pub(super) fn new(file: &Path, text: &str) -> Self {
         let shown = |line: &str| visible(line.chars().take(MAX_SOURCE_LINE));
         Self { file: file.to_owned(), lines: text.lines().map(shown).collect() }
@@ -155,19 +155,19 @@ impl Source {
 /// What has been found so far; it knows the file, so that whoever finds a fault only says where.
 #[derive(Debug)]
 pub(super) struct FaultLog {
-    source: Arc<Source>,
+    text: Arc<SourceText>,
     faults: Vec<Fault>,
     errors: usize,
 }
 
 impl FaultLog {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        Self { source: Arc::new(Source::new(file, text)), faults: Vec::new(), errors: 0 }
+        Self { text: Arc::new(SourceText::new(file, text)), faults: Vec::new(), errors: 0 }
     }
 
     /// The file as faults show it, for those that are found later.
-    pub(super) fn source(&self) -> Arc<Source> {
-        Arc::clone(&self.source)
+    pub(super) fn text(&self) -> Arc<SourceText> {
+        Arc::clone(&self.text)
     }
 
     /// Records something that keeps the configuration from being used.
@@ -209,7 +209,7 @@ impl FaultLog {
         if equal >= MAX_FAULTS || self.faults.iter().any(known) {
             return;
         }
-        self.faults.push(self.source.fault(kind, place, &message, hint));
+        self.faults.push(self.text.fault(kind, place, &message, hint));
     }
 
     /// The warnings, or the errors if there are any; both by place.

@@ -135,7 +135,7 @@ fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
     let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
     check::check(reader, &issuers, &resources, admin_address);
     advice::advise(reader, &issuers, &resources);
-    let places = Places::new(reader.log.source(), &issuers, &resources);
+    let places = Places::new(reader.log.text(), &issuers, &resources);
     let config = Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
         admin: admin.map(|(admin, _)| admin),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::fault::{Fault, FaultKind, Place, Source};
+use super::fault::{Fault, FaultKind, Place, SourceText};
 use super::issuers::Issuers;
 use super::model::{IssuerId, ResourceId};
 use super::resource::WrittenResource;
@@ -13,7 +13,7 @@ use super::yaml::START;
 /// Places in the file that was read.
 #[derive(Clone, Debug)]
 pub struct Places {
-    source: Arc<Source>,
+    text: Arc<SourceText>,
     /// Of each trusted issuer: where it says where its keys are.
     keys: Vec<Place>,
     /// Of each resource that says, or for which `defaults` says, how broad tokens are treated: where.
@@ -21,22 +21,22 @@ pub struct Places {
 }
 
 impl Places {
-    pub(super) fn new(source: Arc<Source>, issuers: &Issuers, resources: &[WrittenResource]) -> Self {
+    pub(super) fn new(text: Arc<SourceText>, issuers: &Issuers, resources: &[WrittenResource]) -> Self {
         let keys = issuers.0.iter().map(|written| written.keys_place.unwrap_or(written.place)).collect();
         let resources = resources.iter().enumerate();
         let broad_tokens = resources.filter_map(|(at, one)| Some((ResourceId(at), one.broad_tokens_place?))).collect();
-        Self { source, keys, broad_tokens }
+        Self { text, keys, broad_tokens }
     }
 
     /// Something that is wrong with the file as a whole.
     pub fn fault(&self, message: &str, hint: &str) -> Fault {
-        self.source.fault(FaultKind::Fault, START, message, hint.to_owned())
+        self.text.fault(FaultKind::Fault, START, message, hint.to_owned())
     }
 
     /// An issuer whose keys lie in files alone, none of which can be used.
     pub fn keys_unusable(&self, issuer: IssuerId, message: &str, hint: &str) -> Fault {
         let place = self.keys.get(issuer.0).copied().unwrap_or(START);
-        self.source.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
+        self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
     }
 
     /// Where a resource, or `defaults` for it, says how broad tokens are treated; the beginning if nobody does.
@@ -46,7 +46,7 @@ impl Places {
 
     /// The file, as the operator named it.
     pub fn file(&self) -> &Path {
-        self.source.file()
+        self.text.file()
     }
 }
 
