@@ -59,10 +59,10 @@ pub(super) fn size(least: u64, most: u64) -> Value {
     super::build::with(form, json!({ "minimum": least, "maximum": most }))
 }
 
-/// A whole number.
-pub(super) fn count(most: u64) -> Value {
+/// A whole number above zero.
+pub(super) fn whole(least: u64, most: u64) -> Value {
     let form = pattern(json!(["integer", "string"]), "0*[1-9][0-9]*", "Write a whole number above zero.");
-    super::build::with(form, json!({ "minimum": 1, "maximum": most }))
+    super::build::with(form, json!({ "minimum": least, "maximum": most }))
 }
 
 /// An IP address and a port.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{key, section};
-use super::form::{count, duration, size};
+use super::form::{duration, size, whole};
 use crate::config::limits::{LEVELS, MAX_BODY};
 
 /// `limits`.
@@ -13,7 +13,7 @@ pub(super) fn limits() -> Value {
         [
             key("header_bytes", size(1 << 10, 1 << 20), "The header section. Else 431. From `1KiB` to `1MiB`.")
                 .usual("32KiB"),
-            key("headers", count(10_000), "How many header fields. Else 431. From `1` to `10000`.").usual(100),
+            key("headers", whole(1, 10_000), "How many header fields. Else 431. From `1` to `10000`.").usual(100),
             key(
                 "body_bytes",
                 size(1, MAX_BODY),
@@ -33,10 +33,10 @@ pub(super) fn limits() -> Value {
                 "The memory for verified tokens. From `64KiB` to `64GiB`.",
             )
             .usual("32MiB"),
-            key("connections", count(1_000_000), "Open connections. From `1` to `1000000`.").usual(10_000),
+            key("connections", whole(1, 1_000_000), "Open connections. From `1` to `1000000`.").usual(10_000),
             key(
                 "connections_per_address",
-                count(1_000_000),
+                whole(1, 1_000_000),
                 "Open connections of one peer. At most `connections`, and lowered with it where it is not \
                  written. From `1` to `1000000`.",
             )
