@@ -18,7 +18,7 @@ use tokio::time::timeout;
 pub use reload::Origin;
 
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::config::{Config, Fault, IssuerId, Places};
 use crate::fetch::InvalidTrust;
 use crate::guard::InvalidGate;
 use crate::serve::admin::{AdminListening, Desk, Orders, Readiness};
@@ -52,16 +52,33 @@ pub enum StartError {
     #[error(transparent)]
     Roots(#[from] RootsError),
     /// An issuer's key files hold no key that could verify anything.
-    #[error("issuer `{issuer}` can never be verified: {why}")]
+    #[error("issuer `{name}` can never be verified: {why}")]
     NoKeys {
-        /// The issuer's name.
-        issuer: String,
+        /// The issuer.
+        issuer: IssuerId,
+        /// Its name.
+        name: String,
         /// What is wrong with the files.
         why: String,
     },
     /// The system has no randomness to give.
     #[error("the system has no randomness to give")]
     Randomness,
+}
+
+impl StartError {
+    /// The fault of a configuration that loads and cannot be used, with its place; nothing where the file is not at fault.
+    pub fn fault(&self, places: &Places) -> Option<Fault> {
+        match self {
+            Self::NoKeys { issuer, .. } => {
+                let hint = "its files must hold a public key that fits `algorithms`";
+                Some(places.keys_unusable(*issuer, &self.to_string(), hint))
+            }
+            Self::Bind(BindError::Certificate(_)) | Self::Gate(_) => Some(places.fault(&self.to_string(), "")),
+            Self::Trust(_) | Self::Roots(_) => Some(places.fault(&self.to_string(), "look at `trusted_cas`")),
+            Self::Bind(BindError::Address { .. }) | Self::Randomness => None,
+        }
+    }
 }
 
 /// A gateway that is served.

@@ -76,6 +76,67 @@ fn faults_are_told_as_one_document_too() {
     compare("check-bad.json", &run.stdout);
 }
 
+/// Compares a SARIF log with its file, but for the version of the program, and with what every log must have.
+fn compare_sarif(name: &str, output: &str) {
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    compare(name, &output.replacen(&version, "\"version\": \"VERSION\"", 1));
+    let log: serde_json::Value = serde_json::from_str(output).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    let [run] = log["runs"].as_array().unwrap().as_slice() else { panic!("one run") };
+    let driver = &run["tool"]["driver"];
+    assert_eq!(
+        (driver["name"].as_str(), driver["version"].as_str()),
+        (Some("narrowgate"), Some(env!("CARGO_PKG_VERSION")))
+    );
+    assert!(driver["informationUri"].as_str().unwrap().starts_with("https://"));
+    assert_eq!(run["columnKind"], "unicodeCodePoints");
+    let rules = driver["rules"].as_array().unwrap();
+    for result in run["results"].as_array().unwrap() {
+        let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!(rule["id"], result["ruleId"]);
+        assert_eq!(rule["defaultConfiguration"]["level"], result["level"]);
+        assert!(!rule["shortDescription"]["text"].as_str().unwrap().is_empty());
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert!(place["artifactLocation"]["uri"].as_str().unwrap().ends_with(".yaml"));
+        assert!(place["region"]["startLine"].as_u64() >= Some(1) && place["region"]["startColumn"].as_u64() >= Some(1));
+    }
+}
+
+#[test]
+fn faults_are_told_to_code_scanners() {
+    let run = check("tests/fixtures/cli/bad.yaml", &["--format", "sarif"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(2), ""));
+    compare_sarif("check-bad.sarif", &run.stdout);
+}
+
+#[test]
+fn warnings_and_exceptions_are_told_to_code_scanners() {
+    let run = check("tests/fixtures/cli/many.yaml", &["--format", "sarif"]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    compare_sarif("check-many.sarif", &run.stdout);
+}
+
+#[test]
+fn a_good_configuration_has_no_results() {
+    let run = check("gateway.yaml", &["--format", "sarif"]);
+    let log: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((run.code, &log["runs"][0]["results"]), (Some(0), &serde_json::json!([])));
+}
+
+#[test]
+fn a_key_file_without_usable_keys_is_a_fault_with_its_place() {
+    let file = "tests/fixtures/cli/keys.yaml";
+    let run = check(file, &[]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    compare("check-keys.txt", &run.stderr);
+    for format in ["json", "sarif"] {
+        let run = check(file, &["--format", format]);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(2), ""));
+        assert!(run.stdout.contains("keys-unusable") && run.stdout.contains("key-free.json"), "{}", run.stdout);
+    }
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_fault() {
     let run = check("tests/fixtures/cli/absent.yaml", &[]);
@@ -91,9 +152,14 @@ fn a_reader_that_goes_away_is_no_fault() {
 
 #[test]
 fn wrong_usage_is_told_on_stderr() {
-    for arguments in
-        [&["chekc"][..], &["check", "--format", "yaml"], &["demo", "--port", "0"], &["explain", "GET"], &[]]
-    {
+    for arguments in [
+        &["chekc"][..],
+        &["check", "--format", "yaml"],
+        &["explain", "GET", "https://a.example.com", "--format", "sarif"],
+        &["demo", "--port", "0"],
+        &["explain", "GET"],
+        &[],
+    ] {
         let run = narrowgate(arguments, "");
         assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{arguments:?}");
         assert!(!run.stderr.is_empty(), "{arguments:?}");

@@ -1,11 +1,12 @@
 //! What README.md and docs/ say about the configuration is what the loader does.
 //!
-//! Every YAML sample is one of three kinds, and the fence says which:
+//! Every YAML sample is one of four kinds, and the fence says which:
 //!
 //! - `yaml`: a whole file. It loads as it stands, without a warning.
 //! - `yaml fragment`: keys that belong where its first line says: `# at the top`, `# in an issuer` or `# in a resource`.
 //!   What a whole file needs besides is put around it.
 //! - `yaml refused`: a whole file that does not load. The `text` block below it holds its faults, as they are printed.
+//! - `yaml workflow`: what a pipeline runs, which is no configuration.
 //!
 //! Files that samples name lie in `tests/fixtures/config/files`. Beside the samples: every key that the loader reads is
 //! told, the table of limits holds what the loader holds, the tables of requests what the gate answers, and links lead
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use http::header::{HOST, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method};
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{self, Environment, Faults, Limits, Loaded};
+use narrowgate::config::{self, Environment, FaultKind, Faults, Limits, Loaded};
 use narrowgate::fetch::Fetcher;
 use narrowgate::guard::{ConnectionFacts, Decision, Gate, RequestView};
 use narrowgate::token::{Keyring, TokenCache};
@@ -157,12 +158,22 @@ fn every_refused_sample_is_refused_as_it_is_told() {
 
 #[test]
 fn no_sample_has_another_fence() {
-    let known = ["yaml", "yaml fragment", "yaml refused"];
+    let known = ["yaml", "yaml fragment", "yaml refused", "yaml workflow"];
     let strange = pages().into_iter().flat_map(|page| blocks(&page)).filter(|block| {
         let is_yaml = block.fence.starts_with("yaml") || block.fence.starts_with("yml");
         is_yaml && !known.contains(&block.fence.as_str())
     });
     fail_with(&strange.map(|block| format!("{}: `{}`", block.place(), block.fence)).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_rule_of_check_is_told() {
+    let page = fs::read_to_string("docs/operating.md").unwrap();
+    let table = page.split_once("\n| rule | severity |").unwrap().1;
+    let told = rows(&format!("| rule | severity |{table}"));
+    let known = FaultKind::ALL
+        .map(|kind| vec![format!("`{}`", kind.as_str()), kind.severity().as_str().to_owned(), kind.about().to_owned()]);
+    assert_eq!(told, known);
 }
 
 /// Every key that the loader asks a section for, also those that it only refuses: the text behind these beginnings.

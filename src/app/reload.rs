@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Faults, FilesRead, Loaded, Reading, Source, changes};
+use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
 use crate::serve::{Gateway, Offers};
 use crate::telemetry::log;
@@ -116,7 +116,7 @@ impl Reloader {
     async fn take(&mut self, reading: Reading) -> Result<Outcome, Faults> {
         let Reading { loaded, files, is_terminated } = reading;
         self.origin.files = files;
-        let Loaded { config, warnings } = loaded?;
+        let Loaded { config, warnings, places } = loaded?;
         if self.origin.is_terminated && !is_terminated {
             let message = "the file ended in `...` and does so no more: its end may be missing";
             return Err(self.origin.source.refuse(message, "end it in `...` again; a restart takes it without"));
@@ -136,7 +136,7 @@ impl Reloader {
             workshop.draft(config, generation, Some(&before)).map(|draft| (draft, changed))
         });
         let drafted = drafted.await.map_err(|error| self.broken(&error))?;
-        let (draft, changed) = drafted.map_err(|error| self.unusable(&error))?;
+        let (draft, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
         tokio::join!(draft.resolve(), draft.try_keys());
         self.swap(draft);
         self.origin.is_terminated = is_terminated;
@@ -186,8 +186,9 @@ impl Reloader {
         }
     }
 
-    fn unusable(&self, error: &StartError) -> Faults {
-        self.origin.source.refuse(error.to_string(), "")
+    fn unusable(&self, error: &StartError, places: &Places) -> Faults {
+        let unplaced = || self.origin.source.refuse(error.to_string(), "");
+        error.fault(places).map_or_else(unplaced, |fault| Faults(vec![fault]))
     }
 
     /// A reading that panicked: ours to mend, and no reason to stop serving.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::StartError;
-use crate::config::{Config, TrustedIssuer};
+use crate::config::{Config, IssuerId, TrustedIssuer};
 use crate::fetch::Fetcher;
 use crate::serve::{BindError, Prepared};
 use crate::snapshot::Snapshot;
@@ -72,14 +72,14 @@ impl Workshop {
         let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
         let mut new_keyrings = Vec::new();
         let mut tended = Vec::new();
-        for issuer in &config.trusted_issuers {
+        for (at, issuer) in config.trusted_issuers.iter().enumerate() {
             let earlier = self.tended.iter().find(|tended| tended.keyring.issuer().name == issuer.name);
             let earlier = earlier.filter(|_| is_trust_same);
             if let Some(same) = earlier.filter(|tended| tended.keyring.issuer() == issuer) {
                 tended.push(same.clone());
                 continue;
             }
-            let keyring = keyring(issuer, earlier.map(|tended| &*tended.keyring), &trust.fetcher)?;
+            let keyring = keyring(IssuerId(at), issuer, earlier.map(|tended| &*tended.keyring), &trust.fetcher)?;
             new_keyrings.push(Arc::clone(&keyring));
             tended.push(Tended::begin(keyring));
         }
@@ -130,13 +130,18 @@ impl Trust {
     }
 }
 
-fn keyring(issuer: &TrustedIssuer, before: Option<&Keyring>, fetcher: &Fetcher) -> Result<Arc<Keyring>, StartError> {
+fn keyring(
+    id: IssuerId,
+    issuer: &TrustedIssuer,
+    before: Option<&Keyring>,
+    fetcher: &Fetcher,
+) -> Result<Arc<Keyring>, StartError> {
     let keyring = match before {
         Some(before) => Keyring::succeed(before, issuer.clone(), fetcher.clone()),
         None => Keyring::new(issuer.clone(), fetcher.clone()),
     };
     match keyring.is_hopeless() {
-        Some(why) => Err(StartError::NoKeys { issuer: issuer.name.to_string(), why }),
+        Some(why) => Err(StartError::NoKeys { issuer: id, name: issuer.name.to_string(), why }),
         None => Ok(keyring),
     }
 }

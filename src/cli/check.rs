@@ -3,24 +3,23 @@
 //! A good file is told back: who is served, which demands stand in front of it, what each token opens, and where the
 //! operator gave up "a token opens exactly one API". Nothing is fetched and nothing is bound.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
-use super::output::{Format, count, print, print_json, tell};
-use crate::config::fault::Fault;
-use crate::config::{self, Config, Environment, Loaded};
+use super::output::{count, print, print_json, tell};
+use crate::app::StartError;
+use crate::config::{self, Config, Environment, Fault, Faults, IssuerId, Loaded, Places};
 use crate::fetch::Fetcher;
-use crate::token::{Keyring, SharedAudience};
+use crate::token::Keyring;
 use exceptions::{Exception, exceptions};
 use isolation::Isolation;
 use routes::Routes;
 
+mod document;
 mod exceptions;
 mod isolation;
 mod routes;
+mod sarif;
 mod text;
 
 /// Check a configuration: all its faults, or what it means
@@ -34,8 +33,19 @@ pub struct Check {
     format: Format,
 }
 
+/// How `check` prints its result.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One JSON document, for scripts.
+    Json,
+    /// One SARIF 2.1.0 log, for code scanners.
+    Sarif,
+}
+
 /// What a good configuration means.
-#[derive(Debug, Serialize)]
+#[derive(Debug, serde::Serialize)]
 struct Meaning {
     #[serde(flatten)]
     routes: Routes,
@@ -43,91 +53,68 @@ struct Meaning {
     exceptions: Vec<Exception>,
 }
 
-/// A fault or a warning, as a script reads it.
-#[derive(Debug, Serialize)]
-struct Finding<'a> {
-    file: String,
-    line: usize,
-    column: usize,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-}
-
-/// The whole result, as a script reads it.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    valid: bool,
-    faults: Vec<Finding<'a>>,
-    warnings: Vec<Finding<'a>>,
-    #[serde(flatten)]
-    meaning: Option<&'a Meaning>,
-}
-
 impl Check {
     /// Checks, prints, and says whether the file is good.
     pub fn run(&self) -> ExitCode {
-        let Loaded { config, warnings } = match config::load(&self.config, &Environment::of_process()) {
-            Ok(loaded) => loaded,
-            Err(faults) => {
-                match self.format {
-                    Format::Text => tell(&format!("{faults}\n{}\n", count(faults.0.len(), "fault"))),
-                    Format::Json => print_json(&Document::new(&faults.0, &[], None)),
-                }
-                return ExitCode::from(2);
+        match self.check() {
+            Ok((warnings, meaning)) => {
+                self.tell_good(&warnings, &meaning);
+                ExitCode::SUCCESS
             }
-        };
-        let meaning = keys_at_hand(&config).and_then(|()| Ok(Meaning::of(&config)?));
-        let meaning = match meaning {
-            Ok(meaning) => meaning,
-            Err(error) => {
-                tell(&format!("error: {}: {error}\n", self.config.display()));
-                return ExitCode::from(2);
+            Err(Faults(faults)) => {
+                self.tell_bad(&faults);
+                ExitCode::from(2)
             }
-        };
+        }
+    }
+
+    fn check(&self) -> Result<(Vec<Fault>, Meaning), Faults> {
+        let Loaded { config, warnings, places } = config::load(&self.config, &Environment::of_process())?;
+        keys_at_hand(&config, &places)?;
+        let meaning = Meaning::of(&config, &places)?;
+        Ok((warnings, meaning))
+    }
+
+    fn tell_good(&self, warnings: &[Fault], meaning: &Meaning) {
         match self.format {
             Format::Text => {
                 tell(&warnings.iter().map(|warning| format!("{warning}\n")).collect::<String>());
-                print(&text::page(&self.config, &meaning));
+                print(&text::page(&self.config, meaning));
             }
-            Format::Json => print_json(&Document::new(&[], &warnings, Some(&meaning))),
+            Format::Json => print_json(&document::good(warnings, meaning)),
+            Format::Sarif => print_json(&sarif::log(warnings, &meaning.exceptions)),
         }
-        ExitCode::SUCCESS
+    }
+
+    fn tell_bad(&self, faults: &[Fault]) {
+        match self.format {
+            Format::Text => {
+                let all: Vec<_> = faults.iter().map(ToString::to_string).collect();
+                tell(&format!("{}\n{}\n", all.join("\n"), count(faults.len(), "fault")));
+            }
+            Format::Json => print_json(&document::bad(faults)),
+            Format::Sarif => print_json(&sarif::log(faults, &[])),
+        }
     }
 }
 
-/// Whether every issuer whose keys lie in files alone has one that can be used.
-fn keys_at_hand(config: &Config) -> Result<(), Box<dyn Error>> {
-    let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
-    for issuer in &config.trusted_issuers {
-        if let Some(why) = Keyring::new(issuer.clone(), fetcher.clone()).is_hopeless() {
-            return Err(format!("issuer `{}` can never be verified: {why}", issuer.name).into());
-        }
-    }
-    Ok(())
+/// Tells of every issuer whose keys lie in files alone, none of which can be used.
+fn keys_at_hand(config: &Config, places: &Places) -> Result<(), Faults> {
+    let fetcher = Fetcher::new(config.trusted_cas.as_deref())
+        .map_err(|error| Faults(vec![places.fault(&error.to_string(), "look at `trusted_cas`")]))?;
+    let issuers = config.trusted_issuers.iter().enumerate();
+    let hopeless = issuers.filter_map(|(at, issuer)| {
+        let why = Keyring::new(issuer.clone(), fetcher.clone()).is_hopeless()?;
+        StartError::NoKeys { issuer: IssuerId(at), name: issuer.name.to_string(), why }.fault(places)
+    });
+    let faults: Vec<Fault> = hopeless.collect();
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 
 impl Meaning {
-    fn of(config: &Config) -> Result<Self, SharedAudience> {
-        Ok(Self { routes: Routes::of(config), isolation: Isolation::of(config)?, exceptions: exceptions(config) })
-    }
-}
-
-impl<'a> Document<'a> {
-    fn new(faults: &'a [Fault], warnings: &'a [Fault], meaning: Option<&'a Meaning>) -> Self {
-        let findings = |found: &'a [Fault]| found.iter().map(Finding::of).collect();
-        Self { valid: meaning.is_some(), faults: findings(faults), warnings: findings(warnings), meaning }
-    }
-}
-
-impl<'a> Finding<'a> {
-    fn of(fault: &'a Fault) -> Self {
-        Self {
-            file: fault.file.display().to_string(),
-            line: fault.place.line,
-            column: fault.place.column,
-            message: &fault.message,
-            hint: fault.hint.as_deref(),
-        }
+    fn of(config: &Config, places: &Places) -> Result<Self, Faults> {
+        // The loader refuses an audience that opens two resources, with its place.
+        let isolation = Isolation::of(config).map_err(|error| Faults(vec![places.fault(&error.to_string(), "")]))?;
+        Ok(Self { routes: Routes::of(config), isolation, exceptions: exceptions(config, places) })
     }
 }

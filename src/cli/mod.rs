@@ -7,6 +7,7 @@ mod explain;
 mod output;
 mod rule_line;
 mod run;
+mod schema;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Demo(demo::Demo),
+    Schema(schema::Schema),
 }
 
 /// Reads the command line and does what it says.
@@ -36,6 +38,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Demo(demo) => on_runtime(demo.run()),
+        Command::Schema(schema) => schema.run(),
     }
 }
 

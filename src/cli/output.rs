@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-/// How a command prints its data.
+/// How a command prints its data, if it does not say so itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
     /// For people.

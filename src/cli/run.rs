@@ -24,7 +24,7 @@ impl Run {
     pub async fn run(&self) -> ExitCode {
         let source = Source::new(&self.config, Environment::of_process());
         let Reading { loaded, files, is_terminated } = source.read();
-        let Loaded { config, warnings } = match loaded {
+        let Loaded { config, warnings, places } = match loaded {
             Ok(loaded) => loaded,
             Err(faults) => {
                 tell(&faults.to_string());
@@ -39,7 +39,13 @@ impl Run {
         }
         match Running::start(config, Some(Origin { source, files, is_terminated })).await {
             Ok(running) => serve(running).await,
-            Err(error) => failed(&error),
+            Err(error) => match error.fault(&places) {
+                Some(fault) => {
+                    tell(&fault.to_string());
+                    ExitCode::from(2)
+                }
+                None => failed(&error),
+            },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::{Host, Url};
 
-use super::fault::Place;
+use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::model::ResourceId;
 use super::read::Reader;
@@ -134,7 +134,12 @@ fn check_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenR
             match keys.get(audience.as_str()) {
                 Some(own) if own.place == written.place => {
                     let hint = "take it out; only further names stand here";
-                    reader.log.warning(*place, "the resource's own key is always an audience", hint);
+                    reader.log.tell(
+                        FaultKind::AudienceNeedless,
+                        *place,
+                        "the resource's own key is always an audience",
+                        hint,
+                    );
                     continue;
                 }
                 Some(other) => {
@@ -160,10 +165,12 @@ fn check_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenR
 
 /// An audience that is overlooked is not one of ours.
 fn check_ignored(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+    let keys: HashMap<&str, &WrittenResource> =
+        resources.iter().map(|written| (written.key.as_str(), written)).collect();
     for written in &issuers.0 {
         let Some(issuer) = &written.issuer else { continue };
         for ignored in &issuer.ignore_audiences {
-            if let Some(resource) = resources.iter().find(|resource| resource.key == *ignored) {
+            if let Some(resource) = keys.get(ignored.as_str()) {
                 let message = format!("`{}` overlooks the audience of the resource `{}`", written.name, resource.key);
                 let hint = "take it out of `ignore_audiences`; those are audiences that no API here has";
                 reader.log.error(written.place, message, hint);

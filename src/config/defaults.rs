@@ -1,6 +1,7 @@
 //! What resources may say and `defaults` may say for all of them.
 
 use super::cors;
+use super::fault::Place;
 use super::headers;
 use super::limits::MAX_BODY;
 use super::model::{BroadTokens, Cors, Forward, IdentityHeader, OnRemoval, Unmatched};
@@ -13,7 +14,8 @@ pub(super) struct Shared {
     pub(super) forward: Option<Forward>,
     pub(super) identity_headers: Option<Vec<IdentityHeader>>,
     pub(super) cors: Option<Cors>,
-    pub(super) broad_tokens: Option<BroadTokens>,
+    /// With the place where it is said.
+    pub(super) broad_tokens: Option<(BroadTokens, Place)>,
     pub(super) body_bytes: Option<u64>,
     pub(super) unmatched: Option<Unmatched>,
     pub(super) path_parameters: Option<bool>,
@@ -36,7 +38,8 @@ pub(super) fn shared(reader: &mut Reader, section: &mut Section<'_>) -> Shared {
         forward: section.optional(reader, "forward", forward),
         identity_headers: section.optional(reader, "identity_headers", headers::identity_headers),
         cors: section.optional(reader, "cors", cors::cors),
-        broad_tokens: section.optional(reader, "broad_tokens", broad_tokens),
+        broad_tokens: section
+            .optional(reader, "broad_tokens", |reader, node| Some((broad_tokens(reader, node)?, node.owner))),
         body_bytes: section.optional(reader, "body_bytes", |reader, node| reader.size(node, 1..=MAX_BODY)),
         unmatched: section.optional(reader, "unmatched", |reader, node| {
             let words = [("allow", Unmatched::Allow), ("refuse", Unmatched::Refuse)];

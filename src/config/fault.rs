@@ -3,6 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use kind::FaultKind;
+
+mod kind;
 
 /// A place in the file: both count from 1, columns in characters.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -22,9 +27,21 @@ pub enum Severity {
     Warning,
 }
 
+impl Severity {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// One fault, or one warning.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Fault {
+    /// What it is about.
+    pub kind: FaultKind,
     /// Whether the configuration can be used all the same.
     pub severity: Severity,
     /// The file, as the operator named it.
@@ -42,10 +59,7 @@ pub struct Fault {
 impl fmt::Display for Fault {
     /// `error: FILE:LINE:COLUMN: message`, the line with a mark under the place, and the hint.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let severity = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
+        let severity = self.severity.as_str();
         let Place { line, column } = self.place;
         writeln!(formatter, "{severity}: {}:{line}:{column}: {}", self.file.display(), self.message)?;
         let number = line.to_string();
@@ -113,30 +127,70 @@ fn visible(text: impl Iterator<Item = char>) -> String {
     text.map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
+/// The file as faults show it.
+#[derive(Debug)]
+pub(super) struct SourceText {
+    file: PathBuf,
+    lines: Vec<String>,
+}
+
+impl SourceText {
+    pub(super) fn new(file: &Path, text: &str) -> Self {
+        let shown = |line: &str| visible(line.chars().take(MAX_SOURCE_LINE));
+        Self { file: file.to_owned(), lines: text.lines().map(shown).collect() }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(super) fn fault(&self, kind: FaultKind, place: Place, message: &str, hint: String) -> Fault {
+        let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
+        let hint = Some(hint).filter(|hint| !hint.is_empty());
+        let message = visible(brief(message, MAX_MESSAGE).chars());
+        Fault { kind, severity: kind.severity(), file: self.file.clone(), place, message, hint, source_line }
+    }
+}
+
 /// What has been found so far; it knows the file, so that whoever finds a fault only says where.
 #[derive(Debug)]
 pub(super) struct FaultLog {
-    file: PathBuf,
-    lines: Vec<String>,
+    text: Arc<SourceText>,
     faults: Vec<Fault>,
     errors: usize,
 }
 
 impl FaultLog {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        let shown = |line: &str| visible(line.chars().take(MAX_SOURCE_LINE));
-        Self { file: file.to_owned(), lines: text.lines().map(shown).collect(), faults: Vec::new(), errors: 0 }
+        Self { text: Arc::new(SourceText::new(file, text)), faults: Vec::new(), errors: 0 }
+    }
+
+    /// The file as faults show it, for those that are found later.
+    pub(super) fn text(&self) -> Arc<SourceText> {
+        Arc::clone(&self.text)
     }
 
     /// Records something that keeps the configuration from being used.
     pub(super) fn error(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.errors += 1;
-        self.record(Severity::Error, place, message.into(), hint.into());
+        self.tell(FaultKind::Fault, place, message, hint);
+    }
+
+    /// Records what is no YAML, or more of it than a configuration may use.
+    pub(super) fn syntax(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.tell(FaultKind::Syntax, place, message, hint);
     }
 
     /// Records something that somebody should look at.
     pub(super) fn warning(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.record(Severity::Warning, place, message.into(), hint.into());
+        self.tell(FaultKind::Warning, place, message, hint);
+    }
+
+    /// Records a fault or a warning that has a word of its own.
+    pub(super) fn tell(&mut self, kind: FaultKind, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        if kind.severity() == Severity::Error {
+            self.errors += 1;
+        }
+        self.record(kind, place, message.into(), hint.into());
     }
 
     /// Counts an error that was recorded earlier: what is read now lacks something because of it.
@@ -149,16 +203,13 @@ impl FaultLog {
         self.errors
     }
 
-    fn record(&mut self, severity: Severity, place: Place, message: String, hint: String) {
+    fn record(&mut self, kind: FaultKind, place: Place, message: String, hint: String) {
         let known = |fault: &Fault| fault.place == place && fault.message == message;
-        let equal = self.faults.iter().filter(|fault| fault.severity == severity).count();
+        let equal = self.faults.iter().filter(|fault| fault.severity == kind.severity()).count();
         if equal >= MAX_FAULTS || self.faults.iter().any(known) {
             return;
         }
-        let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
-        let hint = Some(hint).filter(|hint| !hint.is_empty());
-        let message = visible(brief(&message, MAX_MESSAGE).chars());
-        self.faults.push(Fault { severity, file: self.file.clone(), place, message, hint, source_line });
+        self.faults.push(self.text.fault(kind, place, &message, hint));
     }
 
     /// The warnings, or the errors if there are any; both by place.
@@ -196,6 +247,15 @@ mod tests {
         log.warning(Place { line: 1, column: 1 }, "look here", "");
         let messages: Vec<_> = log.finish().unwrap_err().0.into_iter().map(|fault| fault.message).collect();
         assert_eq!(messages, ["first", "second"]);
+    }
+
+    #[test]
+    fn each_kind_has_a_word_of_its_own_and_errors_come_first() {
+        let words: std::collections::BTreeSet<_> = FaultKind::ALL.map(FaultKind::as_str).into();
+        assert_eq!(words.len(), FaultKind::ALL.len());
+        assert!(FaultKind::ALL.is_sorted());
+        assert_eq!(FaultKind::KeysUnusable.severity(), Severity::Error);
+        assert_eq!(FaultKind::Warning.severity(), Severity::Warning);
     }
 
     #[test]

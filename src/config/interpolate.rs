@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fault::FaultKind;
 use super::read::Reader;
 use super::yaml::{Kind, Node, Scalar};
 
@@ -54,7 +55,7 @@ pub(super) fn fill(node: &mut Node, environment: &Environment, reader: &mut Read
                 *scalar = Scalar { written, plain: false, text: std::mem::take(&mut scalar.text) };
             }
             Err((message, hint)) => {
-                reader.log.error(node.place, message, hint);
+                reader.log.tell(FaultKind::Interpolation, node.place, message, hint);
                 node.kind = Kind::Broken;
             }
         },

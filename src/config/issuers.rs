@@ -27,6 +27,8 @@ pub(super) struct WrittenIssuer {
     pub(super) name: String,
     /// Where its name stands.
     pub(super) place: Place,
+    /// Where it says where its keys are, if not at its name.
+    pub(super) keys_place: Option<Place>,
     /// The values of `iss`, with their places.
     pub(super) written: Vec<(String, Place)>,
     /// Where `subjects: plain` stands.
@@ -70,6 +72,7 @@ fn issuer(reader: &mut Reader, key: &Key, node: &Node) -> WrittenIssuer {
     let mut written = WrittenIssuer {
         name: key.text.clone(),
         place: key.place,
+        keys_place: None,
         written: Vec::new(),
         plain_subjects: None,
         algorithms_listed: false,
@@ -105,6 +108,7 @@ fn content(
     let mut section = reader.section(node, title)?;
     let insecure_http = section.optional(reader, "insecure_http", Reader::boolean).unwrap_or(false);
     let keys = keys::source(reader, &mut section, insecure_http, &mut written.written);
+    written.keys_place = section.get("jwks").or(section.get("discovery")).map(|node| node.owner);
     let fetch_token = section.optional(reader, "fetch_token", Reader::secret);
     let algorithms = section.optional(reader, "algorithms", |reader, node| {
         written.algorithms_listed = true;

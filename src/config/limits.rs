@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::fault::FaultKind;
 use super::model::{Limits, Log, LogFormat};
 use super::read::{Reader, Section};
 use super::yaml::Node;
@@ -19,6 +20,9 @@ pub(super) const MAX_BODY: u64 = 1 << 40;
 pub(super) const MAX_CONNECT: Duration = Duration::from_secs(300);
 /// The longest time that an upstream may be allowed to be silent.
 pub(super) const MAX_READ: Duration = DAY;
+
+/// A token that may live longer is worth a warning.
+const LONG_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Reads `limits`; what it does not say is as it is without.
 pub(super) fn limits(reader: &mut Reader, node: &Node) -> Option<Limits> {
@@ -49,6 +53,10 @@ pub(super) fn limits(reader: &mut Reader, node: &Node) -> Option<Limits> {
     limits.connections_per_address = one_peer.unwrap_or(limits.connections.min(usual.connections_per_address));
     if section.get("token_bytes").is_none() {
         limits.token_bytes = limits.token_bytes.min(limits.header_bytes);
+    }
+    if let Some(node) = section.get("token_lifetime").filter(|_| limits.token_lifetime > LONG_LIFETIME) {
+        let hint = "a stolen token works until it expires; short ones are renewed without anybody noticing";
+        reader.log.tell(FaultKind::LifetimeLong, node.place, "tokens may live longer than a week", hint);
     }
     if reader.log.errors() == before {
         check(reader, &mut section, &limits);
@@ -92,7 +100,7 @@ impl Default for Log {
 }
 
 /// The words that stand for a level alone.
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+pub(super) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Reads `log`.
 pub(super) fn log(reader: &mut Reader, node: &Node) -> Option<Log> {

@@ -3,7 +3,8 @@
 //! The rooms: `yaml` reads text into a tree that knows its places, `interpolate` fills in `${…}`, `read` and `value` take
 //! keys out of that tree, a file for each section of the configuration turns them into the types of `model`, `check`
 //! holds the sections against each other, `advice` warns, and [`fault`] tells what is wrong, where, and what to do about
-//! it. Nothing here opens a socket; files that the configuration names are read here, once.
+//! it; `schema` tells editors what may be written. Nothing here opens a socket; files that the configuration names are
+//! read here, once.
 
 use std::path::Path;
 
@@ -32,9 +33,11 @@ mod matching;
 mod model;
 mod nearest;
 mod network;
+mod places;
 mod read;
 mod resource;
 mod rules;
+mod schema;
 mod scopes;
 mod source;
 #[cfg(test)]
@@ -48,11 +51,13 @@ mod yaml;
 
 pub use changes::changes;
 pub use claims::InvalidClaimPath;
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, FaultKind, Faults};
 pub use files::FilesRead;
 pub use headers::{FoldedName, fold_field_name};
 pub use interpolate::Environment;
 pub use model::*;
+pub use places::Places;
+pub use schema::schema;
 pub use source::{Reading, Source};
 pub use tls::certificate_names;
 
@@ -63,6 +68,8 @@ pub struct Loaded {
     pub config: Config,
     /// Warnings, by place.
     pub warnings: Vec<Fault>,
+    /// Where things stand, for what is found out later.
+    pub places: Places,
 }
 
 /// Reads the configuration in the file at `path`.
@@ -117,13 +124,13 @@ fn read_text(text: &str, path: &Path, environment: &Environment, files: FilesRea
     let (log, files) = reader.into_parts();
     // Without errors there is a configuration: whoever gives nothing has recorded why.
     let loaded = log.finish().and_then(|warnings| {
-        let config = config.ok_or_else(|| Faults(Vec::new()))?;
-        Ok(Loaded { config, warnings })
+        let (config, places) = config.ok_or_else(|| Faults(Vec::new()))?;
+        Ok(Loaded { config, warnings, places })
     });
     Reading { loaded, files, is_terminated: source::is_terminated(text) }
 }
 
-fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
+fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
     let mut section = reader.section(root, "the configuration")?;
     refuse_future(reader, &mut section);
     let listen_hint = "say where requests come in, like `listen: 127.0.0.1:8080`";
@@ -146,7 +153,8 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
     let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
     check::check(reader, &issuers, &resources, admin_address);
     advice::advise(reader, &issuers, &resources);
-    Some(Config {
+    let places = Places::new(reader.log.text(), &issuers, &resources);
+    let config = Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
         admin: admin.map(|(admin, _)| admin),
         trusted_issuers: issuers.0.into_iter().map(|written| written.issuer).collect::<Option<_>>()?,
@@ -156,7 +164,8 @@ fn config(reader: &mut Reader, root: &Node) -> Option<Config> {
         trusted_cas: trusted_cas.map(Into::into),
         log: log.unwrap_or_default(),
         limits,
-    })
+    };
+    Some((config, places))
 }
 
 /// Keys whose meaning is fixed, but which do nothing yet.

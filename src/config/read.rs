@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::fault::{FaultLog, Place};
+use super::fault::{FaultKind, FaultLog, Place};
 use super::files::FilesRead;
 use super::nearest;
 use super::yaml::{Key, Kind, Node, Scalar};
@@ -193,6 +193,8 @@ impl<'n> Section<'n> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
+        #[cfg(test)]
+        super::schema::tests::note_asked(&self.title, key);
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
@@ -220,7 +222,8 @@ impl<'n> Section<'n> {
         match self.get(key) {
             Some(node) => read(reader, node),
             None => {
-                reader.log.error(self.place, format!("{} has no `{key}`", self.title), hint);
+                let message = format!("{} has no `{key}`", self.title);
+                reader.log.tell(FaultKind::MissingKey, self.place, message, hint);
                 None
             }
         }
@@ -230,7 +233,7 @@ impl<'n> Section<'n> {
     pub(super) fn not_yet(&mut self, reader: &mut Reader, key: &'static str, hint: &str) {
         self.refused.push(key);
         if let Some((known, _)) = self.entries.iter().find(|(known, _)| known.text == key) {
-            reader.log.error(known.place, format!("`{key}` is not supported yet"), hint);
+            reader.log.tell(FaultKind::NotSupportedYet, known.place, format!("`{key}` is not supported yet"), hint);
         }
     }
 
@@ -249,7 +252,8 @@ impl<'n> Section<'n> {
         for (key, _) in self.entries {
             if !self.asked.contains(&key.text.as_str()) && !self.refused.contains(&key.text.as_str()) {
                 let hint = reader.suggest(&key.text, self.asked.iter().copied());
-                reader.log.error(key.place, format!("{} knows no key `{}`", self.title, key.shown()), hint);
+                let message = format!("{} knows no key `{}`", self.title, key.shown());
+                reader.log.tell(FaultKind::UnknownKey, key.place, message, hint);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::defaults::{self, Shared};
-use super::fault::Place;
+use super::fault::{FaultKind, Place};
 use super::issuers::{self, Issuers};
 use super::matching;
 use super::model::{BroadTokens, Forward, IssuerId, Limits, Match, OnRemoval, Resource, Unmatched};
@@ -21,7 +21,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const LONG_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// What has no meaning where nobody is asked for a token.
-const ONLY_PROTECTED: [&str; 9] = [
+pub(super) const ONLY_PROTECTED: [&str; 9] = [
     "scopes",
     "required_scopes",
     "issuers",
@@ -40,6 +40,10 @@ pub(super) struct WrittenResource {
     pub(super) place: Place,
     /// Where it says what is its own, if not by the key.
     pub(super) match_place: Option<Place>,
+    /// Where it says, or `defaults` for it, how broad tokens are treated.
+    pub(super) broad_tokens_place: Option<Place>,
+    /// Every scope that a request may need, with the place that says so.
+    pub(super) demanded: Vec<(ScopePattern, Place)>,
     /// Every entry of `audiences`, with its place.
     pub(super) audiences: Vec<(IssuerId, String, Place)>,
     /// Nothing if it has faults that leave nothing to check.
@@ -68,6 +72,8 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         key: key.text.clone(),
         place: key.place,
         match_place: None,
+        broad_tokens_place: None,
+        demanded: Vec::new(),
         audiences: Vec::new(),
         resource: None,
     };
@@ -125,11 +131,12 @@ fn content(
     let upstream_hint = "say where its requests go, like `upstream: http://127.0.0.1:9001`";
     let upstream = section
         .required(reader, "upstream", upstream_hint, |reader, node| upstream::upstream(reader, node, around.limits));
-    let declared = section.get("scopes").map(|node| scopes::declared(reader, node)).unwrap_or_default();
+    let mut declared = section.get("scopes").map(|node| scopes::declared(reader, node)).unwrap_or_default();
     let required_scopes = section.optional(reader, "required_scopes", |reader, node| {
-        reader.one_or_many(node, |reader, item| required_scope(reader, item, &declared))
+        reader.one_or_many(node, |reader, item| required_scope(reader, item, &mut declared))
     });
-    let rules = section.optional(reader, "rules", |reader, node| rules::rules(reader, node, &declared, public));
+    let rules = section.optional(reader, "rules", |reader, node| rules::rules(reader, node, &mut declared, public));
+    written.demanded = std::mem::take(&mut declared.demanded);
     let vouching = vouching(reader, section, around.issuers, &declared, public);
     written.audiences.clone_from(&vouching.audiences);
     let allowed_clients = section.optional(reader, "allowed_clients", |reader, node| {
@@ -140,6 +147,7 @@ fn content(
     let own_forward = said.forward;
     let shared = said.or(around.defaults);
     let forward = if public { own_forward } else { shared.forward };
+    written.broad_tokens_place = shared.broad_tokens.map(|(_, place)| place);
     let user_claims = section.optional(reader, "user_claims", Reader::strings);
     let signing_algorithm = section.optional(reader, "signing_algorithm", issuers::algorithm);
     let access_token_lifetime = section.optional(reader, "lifetimes", lifetimes).flatten();
@@ -159,7 +167,7 @@ fn content(
         unmatched: shared.unmatched.unwrap_or(Unmatched::Allow),
         issuers: vouching.issuers,
         own_issuer: vouching.own,
-        broad_tokens: shared.broad_tokens.unwrap_or(BroadTokens::Reject),
+        broad_tokens: shared.broad_tokens.map_or(BroadTokens::Reject, |(broad_tokens, _)| broad_tokens),
         forward: forward.unwrap_or(Forward::None),
         identity_headers: shared.identity_headers.filter(|_| !public).unwrap_or_default(),
         cors: shared.cors,
@@ -202,7 +210,7 @@ fn matches(
 }
 
 /// A scope that every request needs, so there is no path that could fill in a value.
-fn required_scope(reader: &mut Reader, node: &Node, declared: &Declared) -> Option<ScopePattern> {
+fn required_scope(reader: &mut Reader, node: &Node, declared: &mut Declared) -> Option<ScopePattern> {
     let scope = declared.demanded(reader, node)?;
     if scope.parameter().is_some() {
         let message = format!("`{}` takes its value from a path", reader.scalar(node)?.shown());
@@ -237,7 +245,7 @@ fn lifetimes(reader: &mut Reader, node: &Node) -> Option<Option<Duration>> {
         let lifetime = reader.duration(node, MIN_LIFETIME..=MAX_LIFETIME)?;
         if lifetime > LONG_LIFETIME {
             let hint = "a stolen token works until it expires; an hour at most is the rule (RFC 6750 section 5.3)";
-            reader.log.warning(node.place, "access tokens live longer than an hour", hint);
+            reader.log.tell(FaultKind::LifetimeLong, node.place, "access tokens live longer than an hour", hint);
         }
         Some(lifetime)
     });

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::fault::Place;
+use super::fault::{FaultKind, Place};
 use super::model::{Demand, Rule};
 use super::read::{Reader, Section};
 use super::scopes::Declared;
@@ -53,7 +53,7 @@ const REGISTERED: [&str; 38] = [
 ];
 
 /// Reads `rules`. At a resource that is public as a whole, no rule may ask for scopes.
-pub(super) fn rules(reader: &mut Reader, node: &Node, declared: &Declared, all_public: bool) -> Option<Vec<Rule>> {
+pub(super) fn rules(reader: &mut Reader, node: &Node, declared: &mut Declared, all_public: bool) -> Option<Vec<Rule>> {
     let rules = reader.list(node, |reader, item| {
         let rule = rule(reader, item, declared, all_public)?;
         Some((rule, item.place))
@@ -62,7 +62,7 @@ pub(super) fn rules(reader: &mut Reader, node: &Node, declared: &Declared, all_p
     Some(rules.into_iter().map(|(rule, _)| rule).collect())
 }
 
-fn rule(reader: &mut Reader, node: &Node, declared: &Declared, all_public: bool) -> Option<Rule> {
+fn rule(reader: &mut Reader, node: &Node, declared: &mut Declared, all_public: bool) -> Option<Rule> {
     let mut section = reader.section(node, "a rule")?;
     let before = reader.log.errors();
     let path = section.optional(reader, "path", path);
@@ -89,7 +89,7 @@ fn rule(reader: &mut Reader, node: &Node, declared: &Declared, all_public: bool)
     Some(Rule { path, methods, demand: demand? })
 }
 
-fn demand(reader: &mut Reader, section: &mut Section<'_>, declared: &Declared, all_public: bool) -> Option<Demand> {
+fn demand(reader: &mut Reader, section: &mut Section<'_>, declared: &mut Declared, all_public: bool) -> Option<Demand> {
     let public = section.optional(reader, "public", Reader::boolean).unwrap_or(all_public);
     let scopes = section.get("scopes");
     let forward = section.get("forward");
@@ -219,10 +219,37 @@ fn check_overlaps(reader: &mut Reader, rules: &[(Rule, Place)]) {
                     let message = format!("`{}` is public by one rule and not by another", reader.public(shown(rule)));
                     reader.log.error(*place, message, hint);
                 }
-                Overlap::Equal | Overlap::Contains | Overlap::Within | Overlap::Disjoint => {}
+                Overlap::Equal => {
+                    // Only equal paths: what lies inside another one may also say that a public one ends here.
+                    let needless = match (says_all_of(other, rule), says_all_of(rule, other)) {
+                        (true, _) => Some((*place, first.line)),
+                        (false, true) => Some((*first, place.line)),
+                        (false, false) => None,
+                    };
+                    if let Some((needless, line)) = needless {
+                        let message = "this rule says nothing that another one does not say already";
+                        let hint = format!("the other one is in line {line}; is another path, method or scope meant?");
+                        reader.log.tell(FaultKind::RuleNeedless, needless, message, hint);
+                    }
+                }
+                Overlap::Contains | Overlap::Within | Overlap::Disjoint => {}
             }
         }
     }
+}
+
+/// Whether `rule` makes every demand of `other`, of at least its methods; their paths are equal.
+fn says_all_of(rule: &Rule, other: &Rule) -> bool {
+    let methods = match (&rule.methods, &other.methods) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(ours), Some(theirs)) => theirs.iter().all(|method| has(ours, method)),
+    };
+    methods
+        && match (&rule.demand, &other.demand) {
+            (Demand::Scopes(ours), Demand::Scopes(theirs)) => theirs.iter().all(|scope| ours.contains(scope)),
+            (ours, theirs) => ours == theirs,
+        }
 }
 
 fn shown(rule: &Rule) -> &str {
@@ -244,11 +271,12 @@ fn share_a_method(one: &Rule, other: &Rule) -> bool {
     let (Some(ours), Some(theirs)) = (&one.methods, &other.methods) else {
         return true;
     };
-    // GET includes HEAD.
-    let has = |methods: &[Method], method: &Method| {
-        methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
-    };
     ours.iter().any(|method| has(theirs, method)) || theirs.iter().any(|method| has(ours, method))
+}
+
+/// GET includes HEAD.
+fn has(methods: &[Method], method: &Method) -> bool {
+    methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
 }
 
 #[cfg(test)]

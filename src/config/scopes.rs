@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::fault::Place;
 use super::read::Reader;
 use super::yaml::{Kind, Node};
 use crate::oauth::{InvalidScope, Scope, ScopePattern};
@@ -10,6 +11,8 @@ use crate::oauth::{InvalidScope, Scope, ScopePattern};
 #[derive(Default)]
 pub(super) struct Declared {
     pub(super) scopes: Vec<(ScopePattern, Option<String>)>,
+    /// Those that somebody must have, with the places that say so.
+    pub(super) demanded: Vec<(ScopePattern, Place)>,
     /// Whether some are missing here because they have faults, so that nobody can say what is undefined.
     incomplete: bool,
 }
@@ -73,13 +76,7 @@ fn hint(why: InvalidScope) -> String {
 }
 
 impl Declared {
-    fn add(
-        &mut self,
-        reader: &mut Reader,
-        scope: ScopePattern,
-        description: Option<String>,
-        place: super::fault::Place,
-    ) {
+    fn add(&mut self, reader: &mut Reader, scope: ScopePattern, description: Option<String>, place: Place) {
         let same = |other: &ScopePattern| {
             other.affixes() == scope.affixes() && other.parameter().is_some() == scope.parameter().is_some()
         };
@@ -92,13 +89,14 @@ impl Declared {
     }
 
     /// A scope that somebody must have: a declared one, or a pattern with the affixes of a declared one.
-    pub(super) fn demanded(&self, reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
+    pub(super) fn demanded(&mut self, reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
         let demanded = pattern(reader, node)?;
         let known = self.scopes.iter().any(|(declared, _)| match demanded.parameter() {
             Some(_) => declared.parameter().is_some() && declared.affixes() == demanded.affixes(),
             None => declared.covers(demanded.as_str()),
         });
         if known || self.incomplete {
+            self.demanded.push((demanded.clone(), node.place));
             return Some(demanded);
         }
         self.undefined(reader, node);
@@ -148,14 +146,14 @@ mod tests {
     use super::*;
 
     /// What `use_scope` says about each scope of a list, at a resource that declares `read` and `order:{id}`.
-    fn judge(list: &str, use_scope: fn(&Declared, &mut Reader, &Node) -> bool) -> Vec<bool> {
+    fn judge(list: &str, use_scope: fn(&mut Declared, &mut Reader, &Node) -> bool) -> Vec<bool> {
         let path = Path::new("gateway.yaml");
         let mut log = FaultLog::new(path, list);
         let node = yaml::parse(list, &mut log).unwrap();
         let mut reader = Reader::new(path, log, FilesRead::default());
         let scopes = ["read", "order:{id}"].map(|text| (ScopePattern::parse(text).unwrap(), None));
-        let declared = Declared { scopes: scopes.into(), incomplete: false };
-        reader.list(&node, |reader, item| Some(use_scope(&declared, reader, item))).unwrap()
+        let mut declared = Declared { scopes: scopes.into(), ..Declared::default() };
+        reader.list(&node, |reader, item| Some(use_scope(&mut declared, reader, item))).unwrap()
     }
 
     #[test]

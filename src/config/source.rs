@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fault::{Fault, Faults, Severity};
+use super::fault::{Fault, FaultKind, Faults, Severity};
 use super::files::FilesRead;
 use super::yaml::START;
 use super::{Environment, Loaded, read_all};
@@ -45,6 +45,7 @@ impl Source {
     pub fn refuse(&self, message: impl Into<String>, hint: impl Into<String>) -> Faults {
         Faults(vec![Fault {
             severity: Severity::Error,
+            kind: FaultKind::Fault,
             file: self.path.clone(),
             place: START,
             message: message.into(),

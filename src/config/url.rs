@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
+use super::fault::FaultKind;
 use super::read::Reader;
 use super::yaml::Node;
 
@@ -40,7 +41,12 @@ impl Reader {
         let shown = self.scalar(node)?.shown();
         if insecure_http {
             let message = format!("`{shown}` is fetched without TLS");
-            self.log.warning(node.place, message, "whoever is on the way can put in keys of their own; use `https`");
+            self.log.tell(
+                FaultKind::Plaintext,
+                node.place,
+                message,
+                "whoever is on the way can put in keys of their own; use `https`",
+            );
             return Some(());
         }
         let message = format!("`{shown}` is not `https`, and its host is not loopback");

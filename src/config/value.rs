@@ -5,6 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::fault::FaultKind;
 use super::read::{Reader, one_of};
 use super::yaml::Node;
 
@@ -116,7 +117,8 @@ impl Reader {
         let refused = words.contains(&scalar.text.as_str());
         if refused {
             let message = format!("`{}` is not supported yet", scalar.shown());
-            self.log.error(node.place, message, format!("leave it out; {}", one_of(instead)));
+            let hint = format!("leave it out; {}", one_of(instead));
+            self.log.tell(FaultKind::NotSupportedYet, node.place, message, hint);
         }
         refused
     }

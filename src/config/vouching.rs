@@ -40,13 +40,10 @@ pub(super) fn nobody() -> Vouching {
 
 /// Reads `issuers` of a resource.
 pub(super) fn vouching(reader: &mut Reader, node: &Node, issuers: &Issuers, declared: &Declared) -> Option<Vouching> {
-    let section = reader.section(node, "`issuers`")?;
-    let mut vouching = Vouching { own: true, ..nobody() };
-    for (key, node) in section.entries() {
-        if key.text == "own" {
-            vouching.own = reader.boolean(node).unwrap_or(true);
-            continue;
-        }
+    let mut section = reader.section(node, "`issuers`")?;
+    let own = section.optional(reader, "own", Reader::boolean).unwrap_or(true);
+    let mut vouching = Vouching { own, ..nobody() };
+    for (key, node) in section.entries().iter().filter(|(key, _)| key.text != "own") {
         let Some(id) = issuers.find(&key.text) else {
             let hint = unknown_hint(reader, key, issuers);
             reader.log.error(key.place, format!("no trusted issuer is called `{}`", key.shown()), hint);

@@ -91,7 +91,7 @@ impl Key {
 /// Reads the one document of a file; nothing if there is none that can be worked with.
 pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     if text.len() > MAX_BYTES {
-        log.error(START, "the file is longer than 64 MiB", "a configuration is shorter; is this the right file?");
+        log.syntax(START, "the file is longer than 64 MiB", "a configuration is shorter; is this the right file?");
         return None;
     }
     // Directives only serve tags, and an unknown anchor is told together with all others.
@@ -110,7 +110,7 @@ pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
     match builder.root {
         Some(root) => Some(root),
         None => {
-            log.error(START, "the file says nothing", "a configuration has at least `listen` and `resources`");
+            log.syntax(START, "the file says nothing", "a configuration has at least `listen` and `resources`");
             None
         }
     }
@@ -169,7 +169,7 @@ impl Builder<'_> {
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(),
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                self.log.error(
+                self.log.syntax(
                     place,
                     "anchors and aliases are not supported",
                     "write the value out, or put what all resources share under `defaults`",
@@ -181,7 +181,7 @@ impl Builder<'_> {
                 if self.documents == 1 {
                     return Ok(());
                 }
-                self.log.error(place, "a second document begins here", "one file holds one configuration");
+                self.log.syntax(place, "a second document begins here", "one file holds one configuration");
                 Err(Stop)
             }
             // The rest is presentation: the ends of documents, and whatever a later version of the crate tells.
@@ -192,7 +192,7 @@ impl Builder<'_> {
     fn check_properties(&mut self, span: &Span, anchor: usize, tagged: bool) {
         let place = place(span);
         if anchor != 0 {
-            self.log.error(
+            self.log.syntax(
                 place,
                 "anchors and aliases are not supported",
                 "write the value out, or put what all resources share under `defaults`",
@@ -200,14 +200,14 @@ impl Builder<'_> {
         }
         if tagged {
             let place = span.tag_start.map_or(place, |start| mark(&start));
-            self.log.error(place, "tags are not supported", "write the value without its `!…`");
+            self.log.syntax(place, "tags are not supported", "write the value without its `!…`");
         }
     }
 
     fn enter(&mut self, place: Place, content: Content) -> Result<(), Stop> {
         if self.open.len() == MAX_DEPTH {
             let message = format!("lists and mappings lie more than {MAX_DEPTH} deep in each other");
-            self.log.error(place, message, "no configuration needs that");
+            self.log.syntax(place, message, "no configuration needs that");
             return Err(Stop);
         }
         self.open.push(Open { place, content });
@@ -236,7 +236,7 @@ impl Builder<'_> {
     fn add(&mut self, place: Place, kind: Kind) -> Result<(), Stop> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            self.log.error(
+            self.log.syntax(
                 place,
                 format!("the file holds more than {MAX_NODES} values"),
                 "no configuration needs that",
@@ -254,7 +254,7 @@ impl Builder<'_> {
                 Some((Some(text), place)) => {
                     if let Some(line) = lines.get(&text) {
                         let message = format!("the key `{}` is repeated", brief(&text, MAX_SHOWN));
-                        self.log.error(place, message, format!("it stands in line {line} already; keep one of them"));
+                        self.log.syntax(place, message, format!("it stands in line {line} already; keep one of them"));
                     } else {
                         lines.insert(text.clone(), place.line);
                         entries.push((Key { text, place }, node));
@@ -276,7 +276,7 @@ impl Builder<'_> {
         } else {
             "look at the indentation, the quotes and the brackets here and just above"
         };
-        self.log.error(place, format!("this is not YAML: {}", error.info()), hint);
+        self.log.syntax(place, format!("this is not YAML: {}", error.info()), hint);
         Err(Stop)
     }
 }
@@ -285,16 +285,20 @@ fn usable_key(node: Node, log: &mut FaultLog) -> Option<String> {
     let place = node.place;
     match node.kind {
         Kind::Scalar(scalar) if scalar.plain && scalar.text == "<<" => {
-            log.error(place, "merge keys are not supported", "put what all resources share under `defaults`");
+            log.syntax(place, "merge keys are not supported", "put what all resources share under `defaults`");
             None
         }
         Kind::Scalar(scalar) if scalar.text.contains("${") => {
-            log.error(place, "`${…}` cannot stand in a key", "only values are interpolated; write the key out");
+            log.syntax(place, "`${…}` cannot stand in a key", "only values are interpolated; write the key out");
             None
         }
         Kind::Scalar(scalar) => Some(scalar.text),
         Kind::Sequence(_) | Kind::Mapping(_) => {
-            log.error(place, "a list or mapping cannot be a key", "a key is a single word, in quotes where it must be");
+            log.syntax(
+                place,
+                "a list or mapping cannot be a key",
+                "a key is a single word, in quotes where it must be",
+            );
             None
         }
         Kind::Broken => None,

@@ -2,22 +2,25 @@
 
 use serde::Serialize;
 
-use crate::config::{BroadTokens, Config};
+use crate::config::{BroadTokens, Config, Places, ResourceId};
 
 /// One exception.
 #[derive(Debug, Serialize)]
 pub(super) struct Exception {
-    /// Where it stands.
+    /// Which resource gave it up.
     pub(super) resource: String,
-    /// The line of the file.
+    /// What the file says.
     pub(super) setting: &'static str,
     /// What it means.
     pub(super) meaning: &'static str,
+    pub(super) file: String,
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
 /// All exceptions, in the order of the file. None of them concerns a public resource, which no token opens.
-pub(super) fn exceptions(config: &Config) -> Vec<Exception> {
-    let protected = config.resources.iter().filter(|resource| !resource.public);
+pub(super) fn exceptions(config: &Config, places: &Places) -> Vec<Exception> {
+    let protected = config.resources.iter().enumerate().filter(|(_, resource)| !resource.public);
     let setting = |broad_tokens| match broad_tokens {
         BroadTokens::Reject | BroadTokens::Strict => None,
         BroadTokens::Accept => {
@@ -25,9 +28,11 @@ pub(super) fn exceptions(config: &Config) -> Vec<Exception> {
         }
     };
     protected
-        .filter_map(|resource| {
+        .filter_map(|(at, resource)| {
             let (setting, meaning) = setting(resource.broad_tokens)?;
-            Some(Exception { resource: resource.key.to_string(), setting, meaning })
+            let place = places.broad_tokens(ResourceId(at));
+            let (file, resource) = (places.file().display().to_string(), resource.key.to_string());
+            Some(Exception { resource, setting, meaning, file, line: place.line, column: place.column })
         })
         .collect()
 }

@@ -3,7 +3,6 @@
 //! A matrix is for few resources. With many, each resource tells which tokens open it, and the rest is counted.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 
 use super::Meaning;
@@ -163,7 +162,7 @@ fn waivers(page: &mut String, exceptions: &[Exception]) {
         line(page, "  none");
     }
     for exception in exceptions {
-        // Writing into a string cannot fail.
-        let _ = writeln!(page, "  {}\n      {}: {}", exception.resource, exception.setting, exception.meaning);
+        let Exception { resource, setting, meaning, file, line: number, column } = exception;
+        line(page, format!("  {resource}\n      {setting}: {meaning}\n      {file}:{number}:{column}"));
     }
 }

@@ -102,6 +102,7 @@ impl Outcome {
 fn fault(fault: &Fault) -> Value {
     json!({
         "file": fault.file.display().to_string(),
+        "rule": fault.kind.as_str(),
         "line": fault.place.line,
         "column": fault.place.column,
         "message": fault.message,
