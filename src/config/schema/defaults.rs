@@ -46,6 +46,13 @@ pub(super) fn shared() -> Vec<Key> {
         )
         .like("1MiB"),
         key(
+            "on_removal",
+            words(&["drain", "close"]),
+            "What becomes of requests under way when a reload takes the resource away: `drain` lets them come to their \
+             end, `close` cuts them.",
+        )
+        .usual("drain"),
+        key(
             "unmatched",
             words(&["allow", "refuse"]),
             "A request that no rule matches: the resource's token is enough; or 404, and 405 where only the \

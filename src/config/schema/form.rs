@@ -65,6 +65,16 @@ pub(super) fn whole(least: u64, most: u64) -> Value {
     super::build::with(form, json!({ "minimum": least, "maximum": most }))
 }
 
+/// A port, or one of these words.
+pub(super) fn port_or(words: &[&str]) -> Value {
+    json!({ "anyOf": [self::words(words), whole(1, 65535)] })
+}
+
+/// A name of the DNS.
+pub(super) fn dns_name() -> Value {
+    shaped("[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)*", "Write the name that is in the certificate, like `api.internal`.")
+}
+
 /// An IP address and a port.
 pub(super) fn address() -> Value {
     let shape = r"([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}";
@@ -129,7 +139,7 @@ pub(super) fn origin() -> Value {
 
 /// A path to ask.
 pub(super) fn asked_path() -> Value {
-    shaped(r##"/([!"$-.0-~][!"$-~]*)?"##, "Write a path that answers 2xx, like `/healthz`.")
+    shaped(r##"/([!"$-.0-;=?@-_a-~][!"$-;=?-~]*)?"##, "Write a path that answers 2xx, like `/healthz`.")
 }
 
 /// A path of a rule: literal segments, and parameters.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{key, section, with};
-use super::form::{address, file, host_name, loopback, one_or_many, one_or_more, text};
+use super::form::{address, file, host_name, loopback, one_or_many, one_or_more, one_or_some, port_or, text, words};
 
 /// `listen`: an address, a section, or a list of them.
 pub(super) fn listen() -> Value {
@@ -19,9 +19,28 @@ pub(super) fn listen() -> Value {
                 "Certificates; plain HTTP without any. The name that the client asks for selects one; the first \
                  serves everybody else.",
             ),
+            key("min_tls", words(&["1.2", "1.3"]), "The oldest version of TLS that is spoken. Only beside `tls`.").usual("1.2"),
+            key(
+                "alpn",
+                one_or_some(&words(&["h2", "http/1.1"])),
+                "What is spoken over TLS, the preferred one first. Only beside `tls`.",
+            )
+            .usual(json!(["h2", "http/1.1"])),
+            key(
+                "redirect",
+                port_or(&["https"]),
+                "The listener serves nothing and sends every request to TLS: to port 443 with `https`, or to this port. \
+                 Not beside `tls`.",
+            )
+            .like("https"),
         ],
     );
-    one_or_more(&json!({ "anyOf": [address(), listener] }))
+    let over_tls = json!({
+        "if": { "required": ["tls"] },
+        "then": { "properties": { "redirect": false } },
+        "else": { "properties": { "min_tls": false, "alpn": false } },
+    });
+    one_or_more(&json!({ "anyOf": [address(), with(listener, over_tls)] }))
 }
 
 fn certificate() -> Value {

@@ -80,7 +80,10 @@ fn the_parser_asks_for_the_keys_that_the_schema_tells() {
 
 /// Where keys of each section stand that have a default or bounds.
 const TEMPLATE: &str = "
-listen: 127.0.0.1:8080
+listen:
+  address: 127.0.0.1:8080
+  tls: { cert: tests/fixtures/config/files/site.pem, key: tests/fixtures/config/files/site.key }
+  <listen>
 limits: { <limits> }
 log: { <log> }
 defaults: { <defaults> }
@@ -88,7 +91,8 @@ trusted_issuers:
   corp: { issuer: https://login.example.com, claims: { <claims> }, <issuer> }
 resources:
   https://api.example.com:
-    upstream: { url: http://127.0.0.1:9001, <upstream> }
+    upstream:
+      { url: http://127.0.0.1:9001, health_check: { path: /, <health_check> }, eject: { <eject> }, <upstream> }
     issuers: { corp: { <entry> }, <issuers> }
     lifetimes: { <lifetimes> }
     <resource>

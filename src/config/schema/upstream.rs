@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::build::{key, section, with};
-use super::form::{asked_path, duration, one_or_some, upstream_url, words};
+use super::form::{asked_path, dns_name, duration, file, one_or_more, one_or_some, upstream_url, whole, words};
 
 /// A URL, a list of URLs, or a section with one of the two.
 pub(super) fn upstream() -> Value {
@@ -23,11 +23,21 @@ pub(super) fn upstream() -> Value {
             .usual("http1"),
             key(
                 "health_check",
-                asked_path(),
-                "A path that is asked with `GET` every 5 s; 2xx is healthy. An address that fails is passed over \
-                 while another one can take its requests.",
+                json!({ "anyOf": [asked_path(), health_check()] }),
+                "A path that is asked with `GET` every 5 s, or a section. An address that fails is passed over while \
+                 another one can take its requests.",
             )
             .like("/healthz"),
+            key(
+                "eject",
+                json!({ "anyOf": [words(&["never"]), eject()] }),
+                "When an address that fails requests is passed over, and for how long; or `never`.",
+            ),
+            key("retry", words(&["idempotent", "never"]), "Which requests are sent again to another address.")
+                .usual("idempotent"),
+            key("tls", tls(), "What is trusted and shown towards `https` addresses."),
+            key("idle_timeout", duration(), "How long a connection is kept that nobody uses. From `1ms` to `1h`.")
+                .usual("60s"),
             key(
                 "connect_timeout",
                 duration(),
@@ -47,4 +57,43 @@ pub(super) fn upstream() -> Value {
         "else": { "required": ["url"] },
     });
     json!({ "anyOf": [urls, with(section, one_of_both)] })
+}
+
+fn health_check() -> Value {
+    let in_a_row = whole(1, 1000);
+    section(
+        "health_check",
+        [
+            key("path", asked_path(), "The path that is asked.").must().like("/healthz"),
+            key("interval", duration(), "How often it is asked. From `100ms` to `1h`.").usual("5s"),
+            key("timeout", duration(), "How long an answer may take. From `1ms` to `1m`.").usual("3s"),
+            key("healthy_after", in_a_row.clone(), "Good answers in a row that bring it back. From `1` to `1000`.")
+                .usual(1),
+            key("unhealthy_after", in_a_row, "Bad answers in a row that take it out. From `1` to `1000`.").usual(2),
+            key("status", one_or_some(&whole(200, 599)), "The statuses of a good answer; every 2xx, if left out."),
+        ],
+    )
+}
+
+fn eject() -> Value {
+    section(
+        "eject",
+        [
+            key("after", whole(1, 1000), "Failed requests in a row. From `1` to `1000`.").usual(5),
+            key("for", duration(), "How long it is passed over. From `100ms` to `1h`.").usual("5s"),
+        ],
+    )
+}
+
+fn tls() -> Value {
+    let tls = section(
+        "tls",
+        [
+            key("ca", one_or_more(&file()), "PEM files with the only certificates that are trusted there."),
+            key("server_name", dns_name(), "The name that its certificate must have; the URL's host, if left out."),
+            key("cert", file(), "The chain that is shown there, as PEM."),
+            key("key", file(), "Its private key, as PEM."),
+        ],
+    );
+    with(tls, json!({ "dependencies": { "cert": ["key"], "key": ["cert"] } }))
 }
