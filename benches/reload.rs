@@ -12,17 +12,26 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use http::{HeaderMap, HeaderValue, Method};
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{self, Config, Environment, changes};
+use narrowgate::fetch::Fetcher;
 use narrowgate::guard::{ConnectionFacts, Decision, RequestView};
 use narrowgate::oauth::Reason;
 use narrowgate::snapshot::Snapshot;
-use narrowgate::token::TokenCache;
+use narrowgate::token::{Keyring, TokenCache};
 use narrowgate::upstream::UpstreamPool;
 
-const SIZES: [usize; 3] = [10, 1_000, 100_000];
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Where the tests run each benchmark once, without optimization, the largest would take minutes.
+const SIZES: &[usize] = if cfg!(debug_assertions) { &[10, 1_000] } else { &[10, 1_000, 100_000] };
 
 /// A configuration of so many resources, ten a host, as APIs of some size have them.
 fn yaml(resources: usize) -> String {
-    let mut text = String::from("listen: 127.0.0.1:0\nresources:\n");
+    let mut text = String::from(
+        "listen: 127.0.0.1:0\ntrusted_issuers:\n  \
+         corp: { issuer: https://login.example.com, jwks: https://login.example.com/keys }\nresources:\n",
+    );
     for at in 0..resources {
         let (host, version, server) = (at / 10, at % 10, at % 200);
         let written = write!(
@@ -42,15 +51,26 @@ fn parse(text: &str) -> Config {
 }
 
 fn compile(config: Config, before: Option<&Snapshot>) -> Snapshot {
+    let keyrings = match before {
+        Some(before) => before.gate.keyrings().to_vec(),
+        None => {
+            let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
+            config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect()
+        }
+    };
     let pools = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams)).expect("no CA is named");
-    let generation = before.map_or(1, |before| before.generation + 1);
-    Snapshot::new(generation, Arc::new(config), Vec::new(), pools).expect("the loader found no fault")
+    let config = Arc::new(config);
+    let snapshot = match before {
+        Some(before) => before.followed_by(config, keyrings, pools),
+        None => Snapshot::new(config, keyrings, pools),
+    };
+    snapshot.expect("the loader found no fault")
 }
 
 fn reading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("read");
     group.sample_size(10);
-    for size in SIZES {
+    for &size in SIZES {
         let text = yaml(size);
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter_with_large_drop(|| parse(black_box(&text)));
@@ -61,7 +81,7 @@ fn reading(criterion: &mut Criterion) {
 fn compiling(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10);
-    for size in SIZES {
+    for &size in SIZES {
         let config = parse(&yaml(size));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter_batched(|| config.clone(), |config| compile(config, None), BatchSize::PerIteration);
@@ -73,7 +93,7 @@ fn compiling(criterion: &mut Criterion) {
 fn reloading(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("reload");
     group.sample_size(10);
-    for size in SIZES {
+    for &size in SIZES {
         let text = yaml(size);
         let before = compile(parse(&text), None);
         let changed = parse(&text.replacen("Change documents", "Change all documents", 1));
@@ -93,7 +113,7 @@ fn reloading(criterion: &mut Criterion) {
 /// A whole decision, down to the missing credential.
 fn deciding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide by");
-    for size in SIZES {
+    for &size in SIZES {
         let snapshot = compile(parse(&yaml(size)), None);
         let tokens = TokenCache::new(1 << 20).expect("the system has randomness");
         let mut headers = HeaderMap::new();

@@ -110,7 +110,7 @@ impl Running {
         let listening = Listening::bind(&config.listeners)?;
         let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
-        let draft = workshop.draft(config, 1, None)?;
+        let draft = workshop.draft(config, None)?;
         draft.resolve().await;
         let (snapshot, _) = workshop.finish(draft);
         let current = Arc::new(Current::new(snapshot));
@@ -126,7 +126,9 @@ impl Running {
         let orders = origin.map(|origin| {
             let (orders, incoming) = Orders::new();
             let (gateway, offers) = (gateway.clone(), serving.offers().clone());
-            let reloader = Reloader { origin, gateway, offers, workshop, orders: orders.clone() };
+            let admin = admin.as_ref().map(AdminListening::address);
+            let retired = Vec::new();
+            let reloader = Reloader { origin, gateway, offers, workshop, orders: orders.clone(), admin, retired };
             tokio::spawn(reloader.work(incoming, stopping.clone()));
             orders
         });

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::config::{Config, ResourceId};
-use crate::guard::{Gate, InvalidGate};
+use crate::guard::{Earlier, Gate, InvalidGate};
 use crate::token::Keyring;
 use crate::upstream::UpstreamPool;
 
@@ -25,32 +25,58 @@ pub struct Snapshot {
     pub gate: Gate,
     /// Where each resource's requests go, by [`crate::config::ResourceId`].
     pub upstreams: Vec<Arc<UpstreamPool>>,
-    by_key: HashMap<Box<str>, ResourceId>,
+    by_key: Arc<HashMap<Box<str>, ResourceId>>,
 }
 
 impl Snapshot {
-    /// Compiles a configuration; `keyrings` are those of its trusted issuers and `upstreams` those of its resources,
-    /// both in their order.
+    /// Compiles the first configuration; `keyrings` are those of its trusted issuers and `upstreams` those of its
+    /// resources, both in their order.
     ///
     /// # Errors
     ///
     /// [`InvalidGate`] if two resources could not be told apart, which the loader refuses with a place in the file.
     pub fn new(
-        generation: u64,
         config: Arc<Config>,
         keyrings: Vec<Arc<Keyring>>,
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let gate = Gate::new(&config, keyrings)?;
-        let keys = config.resources.iter().enumerate();
-        let by_key = keys.map(|(at, resource)| (resource.key.as_str().into(), ResourceId(at))).collect();
-        Ok(Self { generation, config, gate, upstreams, by_key })
+        let by_key = Arc::new(by_key(&config));
+        Ok(Self { generation: 1, config, gate, upstreams, by_key })
+    }
+
+    /// Compiles the one that comes after this one. What did not change is shared, not made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn followed_by(
+        &self,
+        config: Arc<Config>,
+        keyrings: Vec<Arc<Keyring>>,
+        upstreams: Vec<Arc<UpstreamPool>>,
+    ) -> Result<Self, InvalidGate> {
+        let earlier = Earlier { config: &self.config, gate: &self.gate };
+        let gate = Gate::after(Some(earlier), &config, keyrings)?;
+        let by_key = match keys(&self.config).eq(keys(&config)) {
+            true => Arc::clone(&self.by_key),
+            false => Arc::new(by_key(&config)),
+        };
+        Ok(Self { generation: self.generation + 1, config, gate, upstreams, by_key })
     }
 
     /// The resource with this key.
     pub fn resource(&self, key: &str) -> Option<ResourceId> {
         self.by_key.get(key).copied()
     }
+}
+
+fn keys(config: &Config) -> impl Iterator<Item = &str> {
+    config.resources.iter().map(|resource| resource.key.as_str())
+}
+
+fn by_key(config: &Config) -> HashMap<Box<str>, ResourceId> {
+    keys(config).enumerate().map(|(at, key)| (key.into(), ResourceId(at))).collect()
 }
 
 /// The snapshot that requests are judged by now, and word of every other one that takes its place.

@@ -3,6 +3,8 @@
 //! One task does it, one round after the other. A round reads, waits, and looks whether every file still says what it
 //! said; only then it compiles, off to the side, and swaps once. Whatever goes wrong before leaves everything as it is.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -12,9 +14,10 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Source, changes};
+use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Resource, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
 use crate::serve::{Gateway, Offers};
+use crate::snapshot::Snapshot;
 use crate::telemetry::log;
 
 /// How often the files are looked at.
@@ -44,6 +47,10 @@ pub(super) struct Reloader {
     pub(super) offers: Offers,
     pub(super) workshop: Workshop,
     pub(super) orders: Orders,
+    /// Where operators are awaited, which no reload changes.
+    pub(super) admin: Option<SocketAddr>,
+    /// Snapshots that were replaced and may still be pinned: to take a large one apart takes longer than a request should.
+    pub(super) retired: Vec<Arc<Snapshot>>,
 }
 
 impl Reloader {
@@ -55,6 +62,7 @@ impl Reloader {
                 order = incoming.recv() => order,
                 () = sleep(LOOK_EVERY) => None,
             };
+            self.take_apart();
             if order.is_none() && self.files_say_the_same().await {
                 continue;
             }
@@ -122,6 +130,12 @@ impl Reloader {
             return Err(self.origin.source.refuse(message, "end it in `...` again; a restart takes it without"));
         }
         let before = self.gateway.current.load();
+        let leads_there = |resource: &&Resource| self.admin.is_some_and(|admin| resource.upstream.leads_to(admin));
+        if let Some(resource) = config.resources.iter().find(leads_there) {
+            // The loader has looked at the address that is written, which may be another one.
+            let message = format!("`{}` leads to the admin listener as it is bound now", resource.key);
+            return Err(self.origin.source.refuse(message, "give its upstream another address, or restart"));
+        }
         let (config, needs_restart) = super::restart::keep_what_is_bound(&before.config, config);
         if config == *before.config {
             let generation = before.generation;
@@ -130,15 +144,16 @@ impl Reloader {
         for warning in &warnings {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
-        let (workshop, generation) = (self.workshop.clone(), before.generation + 1);
+        let (workshop, generation, earlier) = (self.workshop.clone(), before.generation + 1, Arc::clone(&before));
         let drafted = spawn_blocking(move || {
-            let changed = changes(&before.config, &config);
-            workshop.draft(config, generation, Some(&before)).map(|draft| (draft, changed))
+            let changed = changes(&earlier.config, &config);
+            workshop.draft(config, Some(&earlier)).map(|draft| (draft, changed))
         });
         let drafted = drafted.await.map_err(|error| self.broken(&error))?;
         let (draft, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
         tokio::join!(draft.resolve(), draft.try_keys());
         self.swap(draft);
+        self.retired.push(before);
         self.origin.is_terminated = is_terminated;
         Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart })
     }
@@ -171,6 +186,17 @@ impl Reloader {
             }
         }
         self.orders.note(Timestamp::now(), outcome.clone());
+    }
+
+    /// Drops the replaced snapshots that no request holds any more, where nobody waits.
+    fn take_apart(&mut self) {
+        let retired = std::mem::take(&mut self.retired);
+        let (pinned, free): (Vec<_>, Vec<_>) =
+            retired.into_iter().partition(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.retired = pinned;
+        if !free.is_empty() {
+            spawn_blocking(move || drop(free));
+        }
     }
 
     async fn files_say_the_same(&mut self) -> bool {

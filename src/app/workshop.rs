@@ -62,12 +62,7 @@ impl Workshop {
     /// # Errors
     ///
     /// [`StartError`] says what cannot be used; everything is as it was.
-    pub(super) fn draft(
-        &self,
-        config: Config,
-        generation: u64,
-        before: Option<&Snapshot>,
-    ) -> Result<Draft, StartError> {
+    pub(super) fn draft(&self, config: Config, before: Option<&Snapshot>) -> Result<Draft, StartError> {
         let is_trust_same = self.trust.own == config.trusted_cas;
         let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
         let mut new_keyrings = Vec::new();
@@ -86,7 +81,10 @@ impl Workshop {
         let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
-        let snapshot = Snapshot::new(generation, Arc::new(config), keyrings, upstreams)?;
+        let snapshot = match before {
+            Some(before) => before.followed_by(Arc::new(config), keyrings, upstreams)?,
+            None => Snapshot::new(Arc::new(config), keyrings, upstreams)?,
+        };
         Ok(Draft { trust, tended, new_keyrings, terms, snapshot })
     }
 

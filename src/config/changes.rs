@@ -3,6 +3,7 @@
 //! Both configurations are described in the words of `gateway.yaml`, and the descriptions are compared, so that no key
 //! can be forgotten here. What a description keeps to itself, secrets and the content of files, is told as such.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
@@ -20,24 +21,26 @@ const HIDDEN: &str = "another secret, or a file with another content";
 /// What `after` changes, a sentence for each listener, issuer, resource or section; nothing if both mean the same.
 pub fn changes(before: &Config, after: &Config) -> Vec<String> {
     let mut told = Vec::new();
-    let addresses = |config: &Config| config.listeners.iter().map(|each| each.address.to_string()).collect::<Vec<_>>();
-    let listeners = Parts { title: "listen ", before: &addresses(before), after: &addresses(after) };
+    let listeners = Parts::of("listen ", before, after, |config| {
+        config.listeners.iter().map(|each| Cow::Owned(each.address.to_string())).collect()
+    });
     listeners.compare(&mut told, |old, new| {
         let (old, new) = (&before.listeners[old], &after.listeners[new]);
         (old != new).then(|| (describe::listener(old), describe::listener(new)))
     });
     section(&mut told, "admin", &before.admin, &after.admin, |admin| admin.as_ref().map(describe::admin).into());
-    let names = |config: &Config| config.trusted_issuers.iter().map(|each| each.name.to_string()).collect::<Vec<_>>();
-    let (old_names, new_names) = (names(before), names(after));
-    let issuers = Parts { title: "trusted issuer ", before: &old_names, after: &new_names };
+    let issuers = Parts::of("trusted issuer ", before, after, |config| {
+        config.trusted_issuers.iter().map(|each| Cow::Borrowed(each.name.as_str())).collect()
+    });
     issuers.compare(&mut told, |old, new| {
         let (old, new) = (&before.trusted_issuers[old], &after.trusted_issuers[new]);
         (old != new).then(|| (describe::trusted_issuer(old), describe::trusted_issuer(new)))
     });
-    let keys = |config: &Config| config.resources.iter().map(|each| each.key.to_string()).collect::<Vec<_>>();
-    let resources = Parts { title: "", before: &keys(before), after: &keys(after) };
+    let resources = Parts::of("", before, after, |config| {
+        config.resources.iter().map(|each| Cow::Borrowed(each.key.as_str())).collect()
+    });
     // With the issuers in another order every resource looks different and means the same.
-    let renumbered = old_names.iter().enumerate().any(|(at, name)| new_names.get(at) != Some(name));
+    let renumbered = !issuers.after.starts_with(&issuers.before);
     resources.compare(&mut told, |old, new| {
         let (old, new) = (&before.resources[old], &after.resources[new]);
         if old == new && !renumbered {
@@ -61,27 +64,40 @@ pub fn changes(before: &Config, after: &Config) -> Vec<String> {
 /// Named parts of both configurations.
 struct Parts<'a> {
     title: &'a str,
-    before: &'a [String],
-    after: &'a [String],
+    before: Vec<Cow<'a, str>>,
+    after: Vec<Cow<'a, str>>,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    fn of(
+        title: &'a str,
+        before: &'a Config,
+        after: &'a Config,
+        names: impl Fn(&'a Config) -> Vec<Cow<'a, str>>,
+    ) -> Self {
+        Self { title, before: names(before), after: names(after) }
+    }
+
     /// Tells what came, what went, and what `describe` gives for both sides of what stayed and is not the same.
     fn compare(&self, told: &mut Vec<String>, describe: impl Fn(usize, usize) -> Option<(Value, Value)>) {
-        let old: HashMap<&str, usize> = self.before.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let new: HashSet<&str> = self.after.iter().map(String::as_str).collect();
+        let mut tell = |name: &str, words: String| told.push(format!("{}{name}: {words}", self.title));
+        // Names mostly stay where they are, and then nothing has to be looked up.
+        let is_aligned = self.before == self.after;
+        let places = self.before.iter().enumerate().map(|(at, name)| (&**name, at));
+        let places: HashMap<&str, usize> = places.filter(|_| !is_aligned).collect();
         for (at, name) in self.after.iter().enumerate() {
-            match old.get(name.as_str()) {
-                None => told.push(format!("{}{name}: added", self.title)),
-                Some(&old) => {
-                    if let Some((old, new)) = describe(old, at) {
-                        told.push(format!("{}{name}: {}", self.title, in_words(&old, &new)));
-                    }
-                }
+            let before = if is_aligned { Some(at) } else { places.get(&**name).copied() };
+            match before.map(|before| describe(before, at)) {
+                None => tell(name, "added".to_owned()),
+                Some(None) => {}
+                Some(Some((old, new))) => tell(name, in_words(&old, &new)),
             }
         }
-        let gone = self.before.iter().filter(|name| !new.contains(name.as_str()));
-        told.extend(gone.map(|name| format!("{}{name}: removed", self.title)));
+        if !is_aligned {
+            let left: HashSet<&str> = self.after.iter().map(|name| &**name).collect();
+            let gone = self.before.iter().filter(|name| !left.contains(&***name));
+            gone.for_each(|name| tell(name, "removed".to_owned()));
+        }
     }
 }
 

@@ -128,16 +128,24 @@ fn visible(text: impl Iterator<Item = char>) -> String {
 }
 
 /// The file as faults show it.
-#[derive(Debug)]
 pub(super) struct SourceText {
     file: PathBuf,
-    lines: Vec<String>,
+    text: Box<str>,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
 }
 
 impl SourceText {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        let shown = |line: &str| visible(line.chars().take(MAX_SOURCE_LINE));
-        Self { file: file.to_owned(), lines: text.lines().map(shown).collect() }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Self { file: file.to_owned(), text: text.into(), lines }
+    }
+
+    /// A line as it is shown, by its number.
+    fn line(&self, number: usize) -> Option<String> {
+        let rest = &self.text[*self.lines.get(number.checked_sub(1)?)?..];
+        Some(visible(rest.lines().next()?.chars().take(MAX_SOURCE_LINE)))
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -145,10 +153,17 @@ impl SourceText {
     }
 
     pub(super) fn fault(&self, kind: FaultKind, place: Place, message: &str, hint: String) -> Fault {
-        let source_line = self.lines.get(place.line.saturating_sub(1)).cloned().unwrap_or_default();
+        let source_line = self.line(place.line).unwrap_or_default();
         let hint = Some(hint).filter(|hint| !hint.is_empty());
         let message = visible(brief(message, MAX_MESSAGE).chars());
         Fault { kind, severity: kind.severity(), file: self.file.clone(), place, message, hint, source_line }
+    }
+}
+
+impl fmt::Debug for SourceText {
+    /// The name; the text may hold secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("SourceText").field(&self.file).finish()
     }
 }
 

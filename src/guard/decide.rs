@@ -105,9 +105,9 @@ impl Gate {
         let path = address.target.path();
         witness.passed(Step::Target { path, host: address.authority.host() });
         let own_port = request.connection.own_port;
-        let found = self.routes.find(&address.authority, own_port, path.as_bytes());
+        let found = self.tables.routes.find(&address.authority, own_port, path.as_bytes());
         if is_below(path, ResourceIndicator::METADATA_PREFIX) {
-            return match self.documents.find(&address.authority, own_port, path.as_bytes()) {
+            return match self.tables.documents.find(&address.authority, own_port, path.as_bytes()) {
                 Lookup::Found(id, _) if self.is_document_of(*id, path) => Ok(Found::Document(*id)),
                 Lookup::UnknownHost if found == Lookup::UnknownHost => Err(Denial::new(Reason::HostUnknown, None)),
                 _ => Err(Denial::new(Reason::RouteNotFound, None)),
@@ -193,7 +193,7 @@ impl Asked<'_, '_> {
         let matched = self.resource.matching(self.relative.as_bytes());
         let own_port = self.request.connection.own_port;
         for reading in Readings::of(target).iter() {
-            let agrees = match self.gate.routes.find(&self.address.authority, own_port, reading) {
+            let agrees = match self.gate.tables.routes.find(&self.address.authority, own_port, reading) {
                 Lookup::Found(id, prefix) => *id == self.id && self.resource.matching(&reading[prefix..]) == matched,
                 _ => false,
             };
@@ -225,8 +225,11 @@ impl Asked<'_, '_> {
             Err(refusal) => return Err(self.deny(refusal)),
         };
         witness.passed(Step::Credential);
-        let audience =
-            Audience { resource: self.id, broad_tokens: self.resource.broad_tokens, table: &self.gate.audiences };
+        let audience = Audience {
+            resource: self.id,
+            broad_tokens: self.resource.broad_tokens,
+            table: &self.gate.tables.audiences,
+        };
         let presented = Presented { compact, now, keys_awaited: self.request.keys_awaited };
         let voucher = |issuer| self.resource.entry(issuer).map(|entry| Voucher { claims: entry.claims.as_ref() });
         let verified = match verify(&audience, &presented, &self.gate.trusted, tokens, voucher) {

@@ -1,6 +1,7 @@
 //! Everything that deciding needs, compiled from one configuration and never changed.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -9,20 +10,18 @@ use super::cors::CorsHeaders;
 use super::demands::GrantedScopes;
 use super::owned::OwnedHeaders;
 use super::resource::{GuardedResource, IssuerEntry};
+use super::tables::Tables;
 use crate::config::{Config, Network, Resource, ResourceId, SubjectForm};
-use crate::oauth::{ClientRef, ResourceIndicator, Subject};
-use crate::route::{HostPattern, HostTable};
-use crate::token::{AudienceTable, GenuineToken, Keyring, SharedAudience, TrustedKeys};
+use crate::oauth::{ClientRef, Subject};
+use crate::token::{GenuineToken, Keyring, SharedAudience, TrustedKeys};
 
 /// The gate of one configuration.
 #[derive(Debug)]
 pub struct Gate {
-    pub(super) routes: HostTable<ResourceId>,
-    pub(super) documents: HostTable<ResourceId>,
-    pub(super) audiences: AudienceTable,
+    pub(super) tables: Arc<Tables>,
     pub(super) trusted: TrustedKeys,
     pub(super) trusted_proxies: Vec<Network>,
-    pub(super) resources: Vec<GuardedResource>,
+    pub(super) resources: Vec<Arc<GuardedResource>>,
     owned: OwnedHeaders,
 }
 
@@ -43,8 +42,14 @@ pub enum InvalidGate {
     },
 }
 
-/// The port of a matched host that names none, whatever the key's: the configuration writes every other one out.
-const HTTPS_PORT: u16 = 443;
+/// A gate, and the configuration that it was compiled from.
+#[derive(Clone, Copy, Debug)]
+pub struct Earlier<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Its gate.
+    pub gate: &'a Gate,
+}
 
 impl Gate {
     /// Compiles a configuration; `keyrings` are those of its trusted issuers, in their order.
@@ -53,24 +58,31 @@ impl Gate {
     ///
     /// [`InvalidGate`] if two resources could not be told apart.
     pub fn new(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Self, InvalidGate> {
-        let mut routes = HostTable::default();
-        for (second, resource) in by_id(config) {
-            for host in &resource.matches.hosts {
-                routes
-                    .insert(host, HTTPS_PORT, &resource.matches.path, second)
-                    .map_err(|clash| InvalidGate::SameRequests { first: clash.0, second })?;
-            }
-        }
+        Self::after(None, config, keyrings)
+    }
+
+    /// The same, where every part that would be equal is taken from an earlier gate.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidGate`] if two resources could not be told apart.
+    pub fn after(
+        earlier: Option<Earlier<'_>>,
+        config: &Config,
+        keyrings: Vec<Arc<Keyring>>,
+    ) -> Result<Self, InvalidGate> {
+        let tables = match earlier {
+            Some(Earlier { config: before, gate }) if Tables::are_equal(before, config) => Arc::clone(&gate.tables),
+            _ => Arc::new(Tables::new(config)?),
+        };
         let identity = config.resources.iter().flat_map(|resource| &resource.identity_headers);
         let max_lifetime = config.limits.token_lifetime.as_secs();
         Ok(Self {
-            routes,
-            documents: documents(config),
-            audiences: AudienceTable::new(config)?,
+            tables,
             trusted: TrustedKeys::new(keyrings, config.limits.token_bytes, max_lifetime),
             trusted_proxies: config.trusted_proxies.clone(),
-            resources: config.resources.iter().map(|resource| GuardedResource::new(config, resource)).collect(),
             owned: OwnedHeaders::new(identity.map(|header| &header.name)),
+            resources: resources(earlier, config),
         })
     }
 
@@ -139,30 +151,17 @@ impl Gate {
     }
 }
 
-/// Where each metadata document lies: at the authority of its resource's key, where the challenge says that it is, and
-/// at every other authority that the resource answers to, as far as no key is at home there.
-fn documents(config: &Config) -> HostTable<ResourceId> {
-    let mut documents = HostTable::default();
-    let described = || by_id(config).filter(|(_, resource)| !resource.public);
-    let mut insert = |host: &HostPattern, key: &ResourceIndicator, id| {
-        if let Some(path) = key.metadata_path() {
-            // Taken already: by the same resource, or by one whose key is at home here, which comes first.
-            let _ = documents.insert(host, HTTPS_PORT, &path, id);
-        }
+/// The compiled resources, those that did not change as they were.
+fn resources(earlier: Option<Earlier<'_>>, config: &Config) -> Vec<Arc<GuardedResource>> {
+    // What a resource compiles to depends on itself and on its issuers.
+    let earlier = earlier.filter(|earlier| earlier.config.trusted_issuers == config.trusted_issuers);
+    let known: HashMap<&str, (&Resource, &Arc<GuardedResource>)> = earlier.map_or_else(HashMap::new, |earlier| {
+        let pairs = earlier.config.resources.iter().zip(&earlier.gate.resources);
+        pairs.map(|(resource, compiled)| (resource.key.as_str(), (resource, compiled))).collect()
+    });
+    let compile = |resource: &Resource| match known.get(resource.key.as_str()) {
+        Some((before, compiled)) if *before == resource => Arc::clone(compiled),
+        _ => Arc::new(GuardedResource::new(config, resource)),
     };
-    for (id, resource) in described() {
-        if let Some(host) = resource.key.host() {
-            insert(&HostPattern { host: host.to_owned(), port: resource.key.port() }, &resource.key, id);
-        }
-    }
-    for (id, resource) in described() {
-        for host in &resource.matches.hosts {
-            insert(host, &resource.key, id);
-        }
-    }
-    documents
-}
-
-fn by_id(config: &Config) -> impl Iterator<Item = (ResourceId, &Resource)> {
-    config.resources.iter().enumerate().map(|(at, resource)| (ResourceId(at), resource))
+    config.resources.iter().map(compile).collect()
 }

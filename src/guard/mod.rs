@@ -18,6 +18,7 @@ mod permit;
 mod redirect;
 mod resource;
 mod scope_demand;
+mod tables;
 mod view;
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ mod tests;
 pub use cors::CorsHeaders;
 pub use decide::{Decision, Step, Witness};
 pub use denial::{Answer, Denial};
-pub use gate::{Gate, InvalidGate};
+pub use gate::{Earlier, Gate, InvalidGate};
 pub use metadata::Document;
 pub use owned::OwnedHeaders;
 pub use permit::{Ground, Permit, UpstreamTarget};

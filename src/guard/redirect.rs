@@ -52,7 +52,7 @@ impl Gate {
 
     /// Whether a resource, or the metadata document of one, lies at this authority; where there does not matter.
     fn has_host(&self, authority: &Authority<'_>, own_port: u16, path: &str) -> bool {
-        let tables = [&self.routes, &self.documents];
+        let tables = [&self.tables.routes, &self.tables.documents];
         tables.into_iter().any(|table| table.find(authority, own_port, path.as_bytes()) != Lookup::UnknownHost)
     }
 }

@@ -1,9 +1,10 @@
 //! Where a resource's requests go, and what is known of the servers there.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::Certificate;
 
@@ -28,6 +29,24 @@ pub struct Upstream {
     pub read_timeout: Duration,
     /// How long a connection is kept that nobody uses.
     pub idle_timeout: Duration,
+}
+
+impl Upstream {
+    /// Whether a URL here names this very address, or a loopback name of it.
+    pub fn leads_to(&self, address: SocketAddr) -> bool {
+        self.urls.iter().any(|url| {
+            let host = match url.host() {
+                Some(Host::Ipv4(host)) => Some(IpAddr::from(host)),
+                Some(Host::Ipv6(host)) => Some(host.to_canonical()),
+                Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => None,
+                Some(Host::Domain(_)) | None => return false,
+            };
+            let is_loopback = host.is_none_or(|host| host.is_loopback());
+            let reaches = is_loopback && (address.ip().is_loopback() || address.ip().is_unspecified());
+            let same = host == Some(address.ip()) || reaches;
+            same && address.port() != 0 && url.port_or_known_default() == Some(address.port())
+        })
+    }
 }
 
 /// The protocol towards an upstream.

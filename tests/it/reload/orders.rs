@@ -104,3 +104,15 @@ async fn the_log_level_and_the_limits_follow() {
     assert_eq!(place.verdict(API1).await, "200");
     place.says("decision=\"forward\"").await;
 }
+
+#[tokio::test]
+async fn no_reload_leads_to_the_operators() {
+    let place = Workplace::start(&yaml(&[FIRST])).await;
+    // The address that the file names is another one than the one that is bound.
+    let leading = SECOND.replace("${API_1}", &format!("http://{}", place.gateway.admin));
+    place.write("gateway.yaml", yaml(&[FIRST, &leading]));
+    let answer = place.reload().await;
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    let message = "`https://api2.example.com` leads to the admin listener as it is bound now";
+    assert_eq!(answer.json()["faults"][0]["message"], message);
+}
