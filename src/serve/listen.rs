@@ -223,10 +223,9 @@ impl Front {
             _ = self.stopping.wait_for(|stop| *stop) => false,
         };
         if greeted {
-            let current = Arc::clone(&self.gateway.current);
-            let limits = current.load().config.limits.clone();
-            let served = Arc::new(Served::new(Arc::clone(&self.proxy), current, &limits));
-            served.process_new(Box::new(stream), &self.stopping).await;
+            let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.gateway.current));
+            let served = current.look(|snapshot| Served::new(proxy, Arc::clone(&current), &snapshot.config.limits));
+            Arc::new(served).process_new(Box::new(stream), &self.stopping).await;
         }
     }
 }
