@@ -1,6 +1,6 @@
 //! Where a configuration comes from, so that it can be read again: the file, the files that it names, the environment.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fault::{Fault, FaultKind, Faults, Severity};
 use super::files::FilesRead;
@@ -29,11 +29,6 @@ impl Source {
     /// The configuration at `path`, with `environment` for its `${NAME}`.
     pub fn new(path: impl Into<PathBuf>, environment: Environment) -> Self {
         Self { path: path.into(), environment }
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Reads the configuration, and all that it names, once.
