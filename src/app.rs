@@ -116,9 +116,7 @@ impl Running {
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
         let draft = workshop.draft(config, 1, None)?;
         draft.resolve().await;
-        // The sockets have the same terms since they were bound.
-        let (snapshot, _) = workshop.finish(draft);
-        let current = Arc::new(Current::new(snapshot));
+        let current = Arc::new(Current::new(workshop.finish(draft)));
         let metrics = Arc::new(Metrics::default());
         let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), metrics };
         gateway.metrics.attach(sources(&gateway));

@@ -14,7 +14,7 @@ use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
 use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
-use crate::serve::{Gateway, Offers};
+use crate::serve::{BindError, Gateway, Offers, Prepared};
 use crate::telemetry::log;
 
 /// How often the files are looked at.
@@ -130,19 +130,20 @@ impl Reloader {
         let (workshop, generation) = (self.workshop.clone(), before.generation + 1);
         let drafted = spawn_blocking(move || {
             let changed = changes(&before.config, &config);
-            workshop.draft(config, generation, Some(&before)).map(|draft| (draft, changed))
+            let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
+            workshop.draft(config, generation, Some(&before)).map(|draft| (draft, terms, changed))
         });
         let drafted = drafted.await.map_err(|error| self.broken(&error))?;
-        let (draft, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
+        let (draft, terms, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
         tokio::join!(draft.resolve(), draft.try_keys());
-        self.swap(draft);
+        self.swap(draft, terms);
         self.origin.is_terminated = is_terminated;
         Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart })
     }
 
     /// Everything that takes effect does so here, at once.
-    fn swap(&mut self, draft: Draft) {
-        let (snapshot, terms) = self.workshop.finish(draft);
+    fn swap(&mut self, draft: Draft, terms: Prepared) {
+        let snapshot = self.workshop.finish(draft);
         let (limits, log) = (snapshot.config.limits.clone(), snapshot.config.log.clone());
         self.offers.adopt(terms);
         self.gateway.current.replace(snapshot);
