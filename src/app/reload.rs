@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Source, changes};
+use crate::config::{Fault, Faults, FilesRead, Loaded, Places, Reading, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
 use crate::serve::{BindError, Gateway, Offers, Prepared};
 use crate::telemetry::log;
@@ -73,7 +73,8 @@ impl Reloader {
             Err(faults) => Err(faults),
         };
         let generation = self.gateway.current.look(|snapshot| snapshot.generation);
-        let outcome = outcome.unwrap_or_else(|faults| Outcome::Refused { generation, faults });
+        let refused = |Faults(faults)| Faults(faults.into_iter().map(without_line).collect());
+        let outcome = outcome.unwrap_or_else(|faults| Outcome::Refused { generation, faults: refused(faults) });
         self.record(&outcome);
         for order in waiting.drain(..) {
             // Whoever asked may have gone.
@@ -124,7 +125,7 @@ impl Reloader {
             self.origin.is_terminated = is_terminated;
             return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart });
         }
-        for warning in &warnings {
+        for warning in warnings.into_iter().map(without_line) {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
         let (workshop, generation) = (self.workshop.clone(), before.generation + 1);
@@ -196,6 +197,11 @@ impl Reloader {
     }
 }
 
+/// A fault for logs and pages, which more people see than the file: one of its lines may hold a secret.
+fn without_line(fault: Fault) -> Fault {
+    Fault { source_line: String::new(), ..fault }
+}
+
 /// The changes, as many as somebody would read.
 fn brief(mut changed: Vec<String>) -> Vec<String> {
     if changed.len() > MAX_CHANGES {
@@ -260,6 +266,16 @@ mod tests {
         place.write(CONFIGURATION);
         let why = refused(&running).await;
         assert_eq!(why.as_deref(), Some("the file ended in `...` and does so no more: its end may be missing"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_beside_a_fault_is_not_told() {
+        let (place, running) = Place::start("secret").await;
+        place.write(&format!("{CONFIGURATION}admin: {{ address: 127.0.0.1:0, token: it-is-a-secret, hots: [a] }}\n"));
+        assert_eq!(refused(&running).await.as_deref(), Some("`admin` knows no key `hots`"));
+        let last = running.orders().and_then(Orders::last).unwrap();
+        let told = format!("{:?}", last.1);
+        assert!(told.contains("hots") && !told.contains("it-is-a-secret"), "{told}");
     }
 
     #[tokio::test]
