@@ -1,7 +1,8 @@
-//! The composition root: from a configuration to a gateway that runs. The one file that knows everybody.
+//! The composition root: from a configuration to a gateway that runs. The one room that knows everybody.
 //!
 //! Everything is made before anything is served: a fault is an ordinary error, and the first request already finds the
-//! whole gate.
+//! whole gate. `workshop` makes what is served from a configuration, the first time and at every reload; `reload` says
+//! when that is, and `restart` what only a restart can change.
 
 mod reload;
 mod restart;
@@ -75,7 +76,10 @@ impl StartError {
                 Some(places.keys_unusable(*issuer, &self.to_string(), hint))
             }
             Self::Bind(BindError::Certificate(_)) | Self::Gate(_) => Some(places.fault(&self.to_string(), "")),
-            Self::Trust(_) | Self::Roots(_) => Some(places.fault(&self.to_string(), "look at `trusted_cas`")),
+            Self::Trust(_) => Some(places.fault(&self.to_string(), "look at `trusted_cas`")),
+            Self::Roots(_) => {
+                Some(places.fault(&self.to_string(), "look at `trusted_cas`, and at `tls` of the upstreams"))
+            }
             Self::Bind(BindError::Address { .. }) | Self::Randomness => None,
         }
     }
@@ -112,8 +116,7 @@ impl Running {
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
         let draft = workshop.draft(config, None)?;
         draft.resolve().await;
-        let (snapshot, _) = workshop.finish(draft);
-        let current = Arc::new(Current::new(snapshot));
+        let current = Arc::new(Current::new(workshop.finish(draft)));
         let metrics = Arc::new(Metrics::default());
         let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), metrics };
         gateway.metrics.attach(sources(&gateway));

@@ -28,7 +28,7 @@ mod server;
 mod shared;
 mod trust;
 
-pub use roots::{RootsError, TrustedRoots};
+pub use roots::RootsError;
 pub use shared::ready;
 
 use ejection::Admission;

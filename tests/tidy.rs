@@ -14,7 +14,7 @@ use source::{Source, sources};
 const FLOORS: [(usize, &[&str]); 8] = [
     (7, &["main", "cli"]),
     (6, &["app"]),
-    (5, &["serve", "reload"]),
+    (5, &["serve"]),
     (4, &["snapshot"]),
     (3, &["guard", "issuer"]),
     (2, &["token", "store", "upstream"]),

@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Resource, Source, changes};
+use crate::config::{Fault, Faults, FilesRead, Loaded, Places, Reading, Resource, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
-use crate::serve::{Gateway, Offers};
+use crate::serve::{BindError, Gateway, Offers, Prepared};
 use crate::snapshot::Snapshot;
 use crate::telemetry::log;
 
@@ -81,7 +81,8 @@ impl Reloader {
             Err(faults) => Err(faults),
         };
         let generation = self.gateway.current.look(|snapshot| snapshot.generation);
-        let outcome = outcome.unwrap_or_else(|faults| Outcome::Refused { generation, faults });
+        let refused = |Faults(faults)| Faults(faults.into_iter().map(without_line).collect());
+        let outcome = outcome.unwrap_or_else(|faults| Outcome::Refused { generation, faults: refused(faults) });
         self.record(&outcome);
         for order in waiting.drain(..) {
             // Whoever asked may have gone.
@@ -96,14 +97,10 @@ impl Reloader {
         incoming: &mut mpsc::Receiver<Order>,
     ) -> Result<Reading, Faults> {
         let source = &self.origin.source;
-        if let Some(path) = self.origin.files.unrepeatable() {
-            let message = format!("`{}` is no regular file, so it can be read only once", path.display());
-            return Err(source.refuse(message, "name a file, or restart to change the configuration"));
-        }
         let end = Instant::now() + PATIENCE;
         loop {
             let again = source.clone();
-            let mut reading = spawn_blocking(move || again.read()).await.map_err(|error| self.broken(&error))?;
+            let mut reading = spawn_blocking(move || again.read_again()).await.map_err(|error| self.broken(&error))?;
             sleep(APART).await;
             while let Ok(order) = incoming.try_recv() {
                 waiting.push(order);
@@ -139,28 +136,30 @@ impl Reloader {
         let (config, needs_restart) = super::restart::keep_what_is_bound(&before.config, config);
         if config == *before.config {
             let generation = before.generation;
+            self.origin.is_terminated = is_terminated;
             return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart });
         }
-        for warning in &warnings {
+        for warning in warnings.into_iter().map(without_line) {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
         let (workshop, generation, earlier) = (self.workshop.clone(), before.generation + 1, Arc::clone(&before));
         let drafted = spawn_blocking(move || {
             let changed = changes(&earlier.config, &config);
-            workshop.draft(config, Some(&earlier)).map(|draft| (draft, changed))
+            let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
+            workshop.draft(config, Some(&earlier)).map(|draft| (draft, terms, changed))
         });
         let drafted = drafted.await.map_err(|error| self.broken(&error))?;
-        let (draft, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
+        let (draft, terms, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
         tokio::join!(draft.resolve(), draft.try_keys());
-        self.swap(draft);
+        self.swap(draft, terms);
         self.retired.push(before);
         self.origin.is_terminated = is_terminated;
         Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart })
     }
 
     /// Everything that takes effect does so here, at once.
-    fn swap(&mut self, draft: Draft) {
-        let (snapshot, terms) = self.workshop.finish(draft);
+    fn swap(&mut self, draft: Draft, terms: Prepared) {
+        let snapshot = self.workshop.finish(draft);
         let (limits, log) = (snapshot.config.limits.clone(), snapshot.config.log.clone());
         self.offers.adopt(terms);
         self.gateway.current.replace(snapshot);
@@ -201,7 +200,7 @@ impl Reloader {
 
     async fn files_say_the_same(&mut self) -> bool {
         let mut files = std::mem::take(&mut self.origin.files);
-        let looked = spawn_blocking(move || (files.unrepeatable().is_some() || files.still_say_so(), files)).await;
+        let looked = spawn_blocking(move || (files.still_say_so(), files)).await;
         match looked {
             Ok((same, files)) => {
                 self.origin.files = files;
@@ -224,6 +223,11 @@ impl Reloader {
     }
 }
 
+/// A fault for logs and pages, which more people see than the file: one of its lines may hold a secret.
+fn without_line(fault: Fault) -> Fault {
+    Fault { source_line: String::new(), ..fault }
+}
+
 /// The changes, as many as somebody would read.
 fn brief(mut changed: Vec<String>) -> Vec<String> {
     if changed.len() > MAX_CHANGES {
@@ -232,4 +236,81 @@ fn brief(mut changed: Vec<String>) -> Vec<String> {
         changed.push(format!("and {more} more"));
     }
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::app::Running;
+    use crate::config::Environment;
+
+    const CONFIGURATION: &str =
+        "listen: 127.0.0.1:0\nresources: { http://localhost: { upstream: http://127.0.0.1:1, public: true } }\n";
+
+    /// A gateway that was started from a file, which goes when the test ends.
+    struct Place(PathBuf);
+
+    impl Place {
+        async fn start(name: &str) -> (Self, Running) {
+            let path = std::env::temp_dir().join(format!("narrowgate-reload-{name}-{}.yaml", std::process::id()));
+            let place = Self(path);
+            place.write(CONFIGURATION);
+            let source = Source::new(&place.0, Environment::default());
+            let Reading { loaded, files, is_terminated } = source.read();
+            let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+            let running = Running::start(config, Some(Origin { source, files, is_terminated })).await;
+            (place, running.unwrap_or_else(|error| panic!("{error}")))
+        }
+
+        fn write(&self, text: &str) {
+            fs::write(&self.0, text).unwrap();
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_file(&self.0);
+        }
+    }
+
+    /// What is wrong with what is written now; nothing if it is in force.
+    async fn refused(running: &Running) -> Option<String> {
+        match running.orders()?.reload().await? {
+            Outcome::Adopted { .. } => None,
+            Outcome::Refused { faults, .. } => Some(faults.0[0].message.clone()),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_end_that_was_marked_and_nothing_else_must_stay_marked() {
+        let (place, running) = Place::start("mark").await;
+        place.write(&format!("{CONFIGURATION}...\n"));
+        assert_eq!(refused(&running).await, None);
+        place.write(CONFIGURATION);
+        let why = refused(&running).await;
+        assert_eq!(why.as_deref(), Some("the file ended in `...` and does so no more: its end may be missing"));
+    }
+
+    #[tokio::test]
+    async fn a_secret_beside_a_fault_is_not_told() {
+        let (place, running) = Place::start("secret").await;
+        place.write(&format!("{CONFIGURATION}admin: {{ address: 127.0.0.1:0, token: it-is-a-secret, hots: [a] }}\n"));
+        assert_eq!(refused(&running).await.as_deref(), Some("`admin` knows no key `hots`"));
+        let last = running.orders().and_then(Orders::last).unwrap();
+        let told = format!("{:?}", last.1);
+        assert!(told.contains("hots") && !told.contains("it-is-a-secret"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_not_waited_for() {
+        let (place, running) = Place::start("pipe").await;
+        place.write(&format!("{CONFIGURATION}trusted_cas: /dev/null\n"));
+        let why = refused(&running).await;
+        assert_eq!(why.as_deref(), Some("the file `/dev/null` is no regular file, so it can be read only once"));
+        place.write(CONFIGURATION);
+        assert_eq!(refused(&running).await, None, "and not held against the next one");
+    }
 }

@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use super::StartError;
 use crate::config::{Config, IssuerId, TrustedIssuer};
 use crate::fetch::Fetcher;
-use crate::serve::{BindError, Prepared};
 use crate::snapshot::Snapshot;
 use crate::token::Keyring;
 use crate::upstream::{self, UpstreamPool};
@@ -43,7 +42,6 @@ pub(super) struct Draft {
     trust: Trust,
     tended: Vec<Tended>,
     new_keyrings: Vec<Arc<Keyring>>,
-    terms: Prepared,
     snapshot: Snapshot,
 }
 
@@ -78,21 +76,20 @@ impl Workshop {
             new_keyrings.push(Arc::clone(&keyring));
             tended.push(Tended::begin(keyring));
         }
-        let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
         let snapshot = match before {
             Some(before) => before.followed_by(Arc::new(config), keyrings, upstreams)?,
             None => Snapshot::new(Arc::new(config), keyrings, upstreams)?,
         };
-        Ok(Draft { trust, tended, new_keyrings, terms, snapshot })
+        Ok(Draft { trust, tended, new_keyrings, snapshot })
     }
 
     /// Takes the draft for what is served from now on; whatever it does not share with the one before ends.
-    pub(super) fn finish(&mut self, draft: Draft) -> (Snapshot, Prepared) {
+    pub(super) fn finish(&mut self, draft: Draft) -> Snapshot {
         self.trust = draft.trust;
         self.tended = draft.tended;
-        (draft.snapshot, draft.terms)
+        draft.snapshot
     }
 }
 

@@ -17,7 +17,10 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// The files that were read for a configuration, also those that could not be, and what they said.
 #[derive(Clone, Debug, Default)]
-pub struct FilesRead(BTreeMap<PathBuf, Said>);
+pub struct FilesRead {
+    said: BTreeMap<PathBuf, Said>,
+    only_regular: bool,
+}
 
 /// What one file said.
 #[derive(Clone, Debug)]
@@ -41,30 +44,33 @@ struct Look {
 }
 
 impl FilesRead {
+    /// Nothing read yet, and nothing but regular files will be.
+    pub(super) fn only_regular() -> Self {
+        Self { only_regular: true, ..Self::default() }
+    }
+
     /// Reads a file and remembers what it said; on failure says what is wrong with it, as the end of a sentence.
     pub(super) fn read(&mut self, path: &Path, at_most: u64) -> Result<Vec<u8>, String> {
-        let (read, look) = read(path, at_most);
+        let (read, look) = match self.only_regular && is_odd(path) {
+            true => (Err("is no regular file, so it can be read only once".to_owned()), None),
+            false => read(path, at_most),
+        };
         let content = read.as_deref().ok().map(sha256);
         // One file in two places: what is read more of is remembered.
-        if self.0.get(path).is_none_or(|said| said.at_most <= at_most) {
-            self.0.insert(path.to_owned(), Said { at_most, content, look });
+        if self.said.get(path).is_none_or(|said| said.at_most <= at_most) {
+            self.said.insert(path.to_owned(), Said { at_most, content, look });
         }
         read
     }
 
-    /// The files.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
-    }
-
-    /// The first file that cannot be read twice, like a pipe.
-    pub fn unrepeatable(&self) -> Option<&Path> {
-        self.paths().find(|path| fs::metadata(path).is_ok_and(|seen| !seen.is_file() && !seen.is_dir()))
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.said.keys().map(PathBuf::as_path)
     }
 
     /// Whether every file still says what it said.
     pub fn still_say_so(&mut self) -> bool {
-        self.0.iter_mut().all(|(path, said)| said.is_still_so(path))
+        self.said.iter_mut().all(|(path, said)| said.is_still_so(path))
     }
 }
 
@@ -72,8 +78,9 @@ impl Said {
     fn is_still_so(&mut self, path: &Path) -> bool {
         match fs::metadata(path) {
             Ok(seen) if self.look.is_some() && Look::of(&seen) == self.look => return true,
-            // To open a pipe would be to wait for its writer.
-            Ok(seen) if !seen.is_file() => return self.content.is_none(),
+            Ok(seen) if seen.is_dir() => return self.content.is_none(),
+            // Nobody can look again: to open a pipe would be to wait for its writer.
+            Ok(seen) if !seen.is_file() => return true,
             Ok(_) | Err(_) => {}
         }
         let (read, look) = read(path, self.at_most);
@@ -98,6 +105,11 @@ impl Look {
             changed: (seen.ctime(), seen.ctime_nsec()),
         })
     }
+}
+
+/// Whether a path leads to something that is neither a file nor a folder, like a pipe.
+fn is_odd(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|seen| !seen.is_file() && !seen.is_dir())
 }
 
 /// The content of a file, or what is wrong with it, and how the file looked before it was read.
@@ -214,8 +226,12 @@ mod tests {
     #[test]
     fn a_pipe_is_not_opened_again() {
         let mut files = FilesRead::default();
-        files.0.insert("/dev/null".into(), Said { at_most: 9, content: Some([0; 32]), look: None });
-        assert_eq!(files.unrepeatable(), Some(Path::new("/dev/null")));
-        assert!(!files.still_say_so());
+        files.said.insert("/dev/null".into(), Said { at_most: 9, content: Some([0; 32]), look: None });
+        assert!(files.still_say_so());
+        let mut again = FilesRead::only_regular();
+        assert_eq!(
+            again.read(Path::new("/dev/null"), 9).unwrap_err(),
+            "is no regular file, so it can be read only once"
+        );
     }
 }

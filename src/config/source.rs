@@ -1,6 +1,6 @@
 //! Where a configuration comes from, so that it can be read again: the file, the files that it names, the environment.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::fault::{Fault, FaultKind, Faults, Severity};
 use super::files::FilesRead;
@@ -31,14 +31,15 @@ impl Source {
         Self { path: path.into(), environment }
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Reads the configuration, and all that it names, once.
     pub fn read(&self) -> Reading {
-        read_all(&self.path, &self.environment)
+        read_all(&self.path, &self.environment, FilesRead::default())
+    }
+
+    /// Reads all of it again. What is no regular file is a fault: a pipe has given away what it held, and to open it
+    /// would be to wait for its writer.
+    pub fn read_again(&self) -> Reading {
+        read_all(&self.path, &self.environment, FilesRead::only_regular())
     }
 
     /// What to tell of a configuration that cannot be used for a reason which has no place in it.

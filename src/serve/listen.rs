@@ -122,13 +122,7 @@ impl Bound {
 
 impl Socket {
     fn bind(address: SocketAddr, offer: Offer) -> Result<Self, BindError> {
-        let failed = |source| BindError::Address { address, source };
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-        let socket = socket.map_err(failed)?;
-        socket.set_reuseaddr(true).map_err(failed)?;
-        socket.bind(address).map_err(failed)?;
-        let listener = socket.listen(BACKLOG).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = bind(address, BACKLOG).map_err(|source| BindError::Address { address, source })?;
         Ok(Self { listener, address, offer: Arc::new(offer) })
     }
 
@@ -148,6 +142,16 @@ impl Socket {
             }
         }
     }
+}
+
+/// A socket that listens, and its address with the port that the system chose if none was written.
+pub(super) fn bind(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    let listener = socket.listen(backlog)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 /// What every connection needs.
@@ -223,10 +227,9 @@ impl Front {
             _ = self.stopping.wait_for(|stop| *stop) => false,
         };
         if greeted {
-            let current = Arc::clone(&self.gateway.current);
-            let limits = current.load().config.limits.clone();
-            let served = Arc::new(Served::new(Arc::clone(&self.proxy), current, &limits));
-            served.process_new(Box::new(stream), &self.stopping).await;
+            let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.gateway.current));
+            let served = current.look(|snapshot| Served::new(proxy, Arc::clone(&current), &snapshot.config.limits));
+            Arc::new(served).process_new(Box::new(stream), &self.stopping).await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A request up to the decision: what it is held to, how the guard is asked, and what is done with the answer.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{
@@ -16,7 +17,7 @@ use super::exchange::Exchange;
 use super::framing;
 use super::proxy::Gateway;
 use crate::clock::Timestamp;
-use crate::config::{Resource, UpstreamProtocol};
+use crate::config::{Limits, Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
 use crate::oauth::{Reason, Rejection};
 use crate::snapshot::Current;
@@ -30,17 +31,17 @@ use crate::token::TokenCache;
 ///
 /// When a header cannot be put back, which does not happen.
 pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current: &Current) -> Result<Option<Denial>> {
-    let limits = exchange.snapshot.config.limits.clone();
+    let Limits { body_timeout, idle_timeout, .. } = exchange.snapshot.config.limits;
     let connection = Connection::of(session.digest());
     let is_odd = connection.as_ref().is_some_and(|connection| connection.head_arrived());
     exchange.connection = connection;
-    session.set_read_timeout(Some(limits.body_timeout));
-    session.set_write_timeout(Some(limits.body_timeout));
-    session.set_total_drain_timeout(Some(limits.body_timeout));
+    session.set_read_timeout(Some(body_timeout));
+    session.set_write_timeout(Some(body_timeout));
+    session.set_total_drain_timeout(Some(body_timeout));
     if session.get_keepalive().is_some() {
         // Pingora looks for `close` in the first `Connection` field only.
         let stays = !nominates(&session.req_header().headers, b"close");
-        session.set_keepalive(stays.then_some(limits.idle_timeout.as_secs().max(1)));
+        session.set_keepalive(stays.then_some(idle_timeout.as_secs().max(1)));
     }
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     let is_old = session.req_header().version == Version::HTTP_10;
@@ -201,7 +202,7 @@ fn misdirected(view: &RequestView<'_>, connection: &Connection) -> Option<Denial
 
 /// Prepares a request that may be forwarded. True when it is answered after all.
 async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, current: &Current) -> Result<bool> {
-    let snapshot = std::sync::Arc::clone(&exchange.snapshot);
+    let snapshot = Arc::clone(&exchange.snapshot);
     let resource = &snapshot.config.resources[permit.resource().0];
     exchange.record.resource = Some(permit.resource());
     let header = session.req_header();

@@ -68,16 +68,6 @@ impl Offers {
     pub fn adopt(&self, prepared: Prepared) {
         prepared.replace(&*self.0);
     }
-
-    /// Prepares and adopts.
-    ///
-    /// # Errors
-    ///
-    /// [`CertificateError`] for the first certificate that cannot be used; nothing is changed then, at no listener.
-    pub fn renew(&self, listeners: &[Listener]) -> Result<(), CertificateError> {
-        self.adopt(Prepared::new(listeners)?);
-        Ok(())
-    }
 }
 
 impl FromIterator<Arc<Offer>> for Offers {

@@ -59,13 +59,13 @@ impl TokenCache {
         TokenDigest(digest)
     }
 
-    /// A token that was proven before, if `is_current` says that its key set still counts.
-    pub fn get(
+    /// A token that was proven before, and what `current` finds out about it: nothing if its key set counts no more.
+    pub fn get<T>(
         &self,
         digest: &TokenDigest,
-        is_current: impl FnOnce(&GenuineToken) -> bool,
-    ) -> Option<Arc<GenuineToken>> {
-        let found = self.tokens.get(digest).filter(|token| is_current(token));
+        current: impl FnOnce(&GenuineToken) -> Option<T>,
+    ) -> Option<(Arc<GenuineToken>, T)> {
+        let found = self.tokens.get(digest).and_then(|token| current(&token).map(|known| (token, known)));
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found

@@ -143,17 +143,14 @@ fn prove(
         return Err(Rejection { reason: Reason::TokenTooLarge, detail }.into());
     }
     let digest = tokens.digest(presented.compact);
-    let is_current = |token: &GenuineToken| trusted.place_of(token, presented.now).is_some();
-    if let Some(genuine) = tokens.get(&digest, is_current) {
-        return match trusted.place_of(&genuine, presented.now) {
-            Some(issuer) if issuer != genuine.issuer => {
-                // The configuration lists its issuers in another order now; what the signature proved stays proven.
-                let moved = Arc::new(GenuineToken { issuer, ..GenuineToken::clone(&genuine) });
-                tokens.insert(digest, Arc::clone(&moved));
-                Ok(moved)
-            }
-            _ => Ok(genuine),
-        };
+    if let Some((genuine, issuer)) = tokens.get(&digest, |token| trusted.place_of(token, presented.now)) {
+        if issuer == genuine.issuer {
+            return Ok(genuine);
+        }
+        // The configuration lists its issuers in another order now; what the signature proved stays proven.
+        let moved = Arc::new(GenuineToken { issuer, ..GenuineToken::clone(&genuine) });
+        tokens.insert(digest, Arc::clone(&moved));
+        return Ok(moved);
     }
     let genuine = Arc::new(prove_anew(presented, trusted, admits)?);
     tokens.insert(digest, Arc::clone(&genuine));

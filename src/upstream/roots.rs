@@ -32,7 +32,7 @@ pub enum RootsError {
 
 /// A list of certificates: Pingora takes a peer's in place of the platform's.
 #[derive(Clone)]
-pub struct TrustedRoots(Arc<CaType>);
+pub(super) struct TrustedRoots(Arc<CaType>);
 
 impl TrustedRoots {
     /// Reads `trusted_cas`, and adds what the platform trusts.
@@ -40,7 +40,7 @@ impl TrustedRoots {
     /// # Errors
     ///
     /// [`RootsError`] if `pem` holds no certificates, or one that is none.
-    pub fn read(pem: &[u8]) -> Result<Self, RootsError> {
+    pub(super) fn read(pem: &[u8]) -> Result<Self, RootsError> {
         // A platform may have no list, and its list may hold certificates that nobody can read; both are no fault.
         Self::with(pem, load_native_certs().unwrap_or_default())
     }

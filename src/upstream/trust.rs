@@ -16,8 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::roots::is_readable;
-use super::{RootsError, TrustedRoots};
+use super::roots::{RootsError, TrustedRoots, is_readable};
 use crate::config::{Certificate, UpstreamProtocol, UpstreamTls};
 
 /// How many requests share one HTTP/2 connection; Pingora's default is one.

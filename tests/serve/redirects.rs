@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use narrowgate::config::{Listener, Purpose};
+use narrowgate::serve::Prepared;
 
 use crate::client::Client;
 use crate::gateway::{Issuer, Running, protected, start_with};
@@ -104,7 +105,7 @@ async fn a_listener_begins_to_redirect_for_connections_to_come() {
     let mut open = Client::connect(gateway.address).await;
     assert_eq!(open.ask("api.example", "").await.status, 200);
     listeners.rotate_left(1);
-    gateway.serving.offers().renew(&listeners).unwrap();
+    gateway.serving.offers().adopt(Prepared::new(&listeners).unwrap());
     assert_eq!(open.ask("api.example", "").await.status, 200, "what is open keeps what it has");
     assert_eq!(Client::connect(gateway.address).await.ask("api.example", "").await.status, 308);
     assert_eq!(Client::connect(redirecting).await.ask("api.example", "").await.status, 200);

@@ -94,7 +94,7 @@ async fn certificates_are_renewed_for_connections_to_come() {
     let (site, new_root) = certificate("api.example");
     let mut renewed = listeners(&gateway);
     renewed[0].purpose = https(site);
-    gateway.serving.offers().renew(&renewed).unwrap();
+    gateway.serving.offers().adopt(Prepared::new(&renewed).unwrap());
     let (mut later, after) = TlsClient::trusting(&[&new_root]).connect(gateway.address, "api.example").await;
     assert_eq!((&before.certificate, &after.certificate), (&root, &new_root));
     assert_eq!((open.ask("api.example", "").await.status, later.ask("api.example", "").await.status), (200, 200));
@@ -109,7 +109,7 @@ async fn a_bad_certificate_changes_nothing_at_any_listener() {
     let mut renewed = listeners(&gateway);
     renewed[0].purpose = https(good);
     renewed[1].purpose = https(bad);
-    let error = gateway.serving.offers().renew(&renewed).unwrap_err();
+    let error = Prepared::new(&renewed).unwrap_err();
     assert_eq!(error.to_string(), "`site.pem` and its key do not belong together");
     let (_, agreed) = TlsClient::trusting(&[&root]).connect(gateway.address, "api.example").await;
     assert_eq!(agreed.certificate, root);
@@ -132,7 +132,7 @@ async fn tls_is_turned_on_and_off_while_the_socket_stays() {
     assert!(gateway.serving.bound()[0].tls);
     let (mut secret, _) = TlsClient::trusting(&[&root]).connect(gateway.address, "api.example").await;
     assert_eq!((plain.ask("api.example", "").await.status, secret.ask("api.example", "").await.status), (200, 200));
-    gateway.serving.offers().renew(&written).unwrap();
+    gateway.serving.offers().adopt(Prepared::new(&written).unwrap());
     assert_eq!(Client::connect(gateway.address).await.ask("api.example", "").await.status, 200);
     assert_eq!(secret.ask("api.example", "").await.status, 200);
 }
@@ -151,12 +151,12 @@ async fn a_session_outlives_a_reload_that_changes_nothing_and_no_other() {
         assert_eq!(handshake().await, HandshakeKind::Full);
         assert_eq!(handshake().await, HandshakeKind::Resumed);
         let mut renewed = listeners(&gateway);
-        gateway.serving.offers().renew(&renewed).unwrap();
+        gateway.serving.offers().adopt(Prepared::new(&renewed).unwrap());
         assert_eq!(handshake().await, HandshakeKind::Resumed);
         // The same certificate, so that the client goes on trusting it.
         let Purpose::Https(tls) = &mut renewed[0].purpose else { panic!("{renewed:?}") };
         tls.protocols.reverse();
-        gateway.serving.offers().renew(&renewed).unwrap();
+        gateway.serving.offers().adopt(Prepared::new(&renewed).unwrap());
         assert_eq!(handshake().await, HandshakeKind::Full, "{version:?}");
     }
 }

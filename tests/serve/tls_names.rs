@@ -1,6 +1,7 @@
 //! Whoever was shown one certificate does not reach a host of another one (RFC 9110 §7.4).
 
 use narrowgate::config::{Certificate, Purpose, Tls};
+use narrowgate::serve::Prepared;
 use rustls::pki_types::CertificateDer;
 
 use crate::gateway::{Issuer, Running, certificate, certificate_for, start_with};
@@ -120,7 +121,7 @@ async fn an_open_connection_is_judged_by_the_certificates_that_it_was_shown() {
     let mut listeners = gateway.gateway.current.load().config.listeners.clone();
     let (only, root) = certificate("other.example");
     listeners[0].purpose = Purpose::Https(Tls::new(vec![only]));
-    gateway.serving.offers().renew(&listeners).unwrap();
+    gateway.serving.offers().adopt(Prepared::new(&listeners).unwrap());
     for (host, status) in [("other.example", 200), ("www.other.example", 200), ("api.example", 421)] {
         assert_eq!(other.ask(host, "").await.status, status, "{host}");
     }

@@ -21,19 +21,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use orders::{Order, Orders, Outcome};
 pub use readiness::Readiness;
 
-use super::BindError;
+use super::{BindError, listen};
 use crate::config::Admin;
 use crate::config::describe::describe;
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 
+const BACKLOG: u32 = 64;
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
@@ -65,12 +66,7 @@ impl AdminListening {
     /// [`BindError::Address`] if the address cannot be had.
     pub fn bind(admin: &Admin) -> Result<Self, BindError> {
         let failed = |source| BindError::Address { address: admin.address, source };
-        let socket = if admin.address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-        let socket = socket.map_err(failed)?;
-        socket.set_reuseaddr(true).map_err(failed)?;
-        socket.bind(admin.address).map_err(failed)?;
-        let listener = socket.listen(64).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (listener, address) = listen::bind(admin.address, BACKLOG).map_err(failed)?;
         Ok(Self { listener, address })
     }
 

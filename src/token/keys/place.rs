@@ -17,7 +17,7 @@ use crate::fetch::{FetchError, FetchFault, Fetcher};
 /// A place that keys come from.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Place {
-    /// A file that was read with the configuration, and is never read again.
+    /// A file that was read with the configuration; whoever reads that again makes another place.
     File(PathBuf, Arc<[u8]>),
     /// A key set.
     KeySet(Url),
