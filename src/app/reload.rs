@@ -100,7 +100,14 @@ impl Reloader {
         let end = Instant::now() + PATIENCE;
         loop {
             let again = source.clone();
-            let mut reading = spawn_blocking(move || again.read_again()).await.map_err(|error| self.broken(&error))?;
+            let mut reading = match spawn_blocking(move || again.read_again()).await {
+                Ok(reading) => reading,
+                Err(error) => {
+                    // Once for each change, not twice a second.
+                    self.origin.files.take_for_read();
+                    return Err(self.broken(&error));
+                }
+            };
             sleep(APART).await;
             while let Ok(order) = incoming.try_recv() {
                 waiting.push(order);
@@ -122,6 +129,7 @@ impl Reloader {
         let Reading { loaded, files, is_terminated } = reading;
         self.origin.files = files;
         let Loaded { config, warnings, places } = loaded?;
+        let warnings: Vec<Fault> = warnings.into_iter().map(without_line).collect();
         if self.origin.is_terminated && !is_terminated {
             let message = "the file ended in `...` and does so no more: its end may be missing";
             return Err(self.origin.source.refuse(message, "end it in `...` again; a restart takes it without"));
@@ -137,9 +145,9 @@ impl Reloader {
         if config == *before.config {
             let generation = before.generation;
             self.origin.is_terminated = is_terminated;
-            return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart });
+            return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart, warnings });
         }
-        for warning in warnings.into_iter().map(without_line) {
+        for warning in &warnings {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
         let (workshop, generation, earlier) = (self.workshop.clone(), before.generation + 1, Arc::clone(&before));
@@ -154,7 +162,7 @@ impl Reloader {
         self.swap(draft, terms);
         self.retired.push(before);
         self.origin.is_terminated = is_terminated;
-        Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart })
+        Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart, warnings })
     }
 
     /// Everything that takes effect does so here, at once.
@@ -169,7 +177,7 @@ impl Reloader {
 
     fn record(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Adopted { generation, changed, needs_restart } => {
+            Outcome::Adopted { generation, changed, needs_restart, .. } => {
                 self.gateway.metrics.reloaded(*generation);
                 let (changed, needs_restart) = (changed.join(" | "), needs_restart.join(" | "));
                 tracing::info!(generation, changed, needs_restart, "the configuration was read again");
@@ -199,14 +207,13 @@ impl Reloader {
     }
 
     async fn files_say_the_same(&mut self) -> bool {
-        let mut files = std::mem::take(&mut self.origin.files);
-        let looked = spawn_blocking(move || (files.still_say_so(), files)).await;
-        match looked {
+        let mut files = self.origin.files.clone();
+        match spawn_blocking(move || (files.still_say_so(), files)).await {
             Ok((same, files)) => {
                 self.origin.files = files;
                 same
             }
-            // Nothing is known of the files any more, so they are read.
+            // What is not known is read.
             Err(_) => false,
         }
     }

@@ -127,6 +127,27 @@ fn visible(text: impl Iterator<Item = char>) -> String {
     text.map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
+/// Keys whose values are secrets, if they are written out and not named by `${…}`.
+const SECRETS: [&str; 3] = ["token:", "secret:", "password:"];
+
+/// The line with a star for each character of a secret: what is shown may end up in a log.
+fn without_secrets(line: &str) -> String {
+    let mut characters: Vec<char> = line.chars().collect();
+    let lower = line.to_ascii_lowercase();
+    for (at, key) in SECRETS.iter().flat_map(|key| lower.match_indices(key)) {
+        let behind = line[..at + key.len()].chars().count();
+        let rest = &characters[behind..];
+        let value = behind + rest.iter().take_while(|c| c.is_whitespace()).count();
+        let rest = &characters[value..];
+        let is_named = rest.iter().filter(|c| !matches!(c, '"' | '\'')).take(2).eq(['$', '{'].iter());
+        let end = value + rest.iter().take_while(|c| !matches!(c, ',' | '}' | ' ')).count();
+        if !is_named {
+            characters[value..end].fill('*');
+        }
+    }
+    characters.into_iter().collect()
+}
+
 /// The file as faults show it.
 pub(super) struct SourceText {
     file: PathBuf,
@@ -145,7 +166,8 @@ impl SourceText {
     /// A line as it is shown, by its number.
     fn line(&self, number: usize) -> Option<String> {
         let rest = &self.text[*self.lines.get(number.checked_sub(1)?)?..];
-        Some(visible(rest.lines().next()?.chars().take(MAX_SOURCE_LINE)))
+        let line: String = rest.lines().next()?.chars().take(MAX_SOURCE_LINE).collect();
+        Some(visible(without_secrets(&line).chars()))
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -251,6 +273,24 @@ mod tests {
         let expected =
             "error: gateway.yaml:2:7: `2` is wrong\n   |\n 2 | \tb: \u{e9} 2\n   | \t     ^\n   = hint: write `3`\n";
         assert_eq!(faults.to_string(), expected);
+    }
+
+    #[test]
+    fn a_shown_line_shows_no_secret() {
+        for (line, shown) in [
+            (
+                "admin: { address: 1.2.3.4:5, token: hunter2, hosts: a }",
+                "admin: { address: 1.2.3.4:5, token: *******, hosts: a }",
+            ),
+            ("    fetch_token: \"h\u{e9}nter2\"", "    fetch_token: *********"),
+            ("  secret:", "  secret:"),
+            ("token: \"${TOKEN}\"", "token: \"${TOKEN}\""),
+            ("token: ${file:a}", "token: ${file:a}"),
+            ("token_bytes: 8KiB", "token_bytes: 8KiB"),
+            ("forward: token", "forward: token"),
+        ] {
+            assert_eq!(without_secrets(line), shown);
+        }
     }
 
     #[test]

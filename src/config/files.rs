@@ -68,6 +68,14 @@ impl FilesRead {
         self.said.keys().map(PathBuf::as_path)
     }
 
+    /// Takes what the files say now for what they said.
+    pub fn take_for_read(&mut self) {
+        for (path, said) in self.said.iter_mut().filter(|(path, _)| !is_odd(path)) {
+            let (read, look) = read(path, said.at_most);
+            (said.content, said.look) = (read.as_deref().ok().map(sha256), look);
+        }
+    }
+
     /// Whether every file still says what it said.
     pub fn still_say_so(&mut self) -> bool {
         self.said.iter_mut().all(|(path, said)| said.is_still_so(path))
@@ -183,6 +191,17 @@ mod tests {
         assert!(!files.still_say_so());
         folder.write("a.yaml", "one");
         assert!(files.still_say_so(), "what counts is what it says");
+    }
+
+    #[test]
+    fn what_was_taken_for_read_is_no_change() {
+        let folder = Folder::new("taken");
+        let path = folder.write("a.yaml", "one");
+        let mut files = FilesRead::default();
+        files.read(&path, 100).unwrap();
+        folder.write("a.yaml", "two");
+        files.take_for_read();
+        assert!(files.still_say_so());
     }
 
     #[test]

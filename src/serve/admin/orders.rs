@@ -28,6 +28,8 @@ pub enum Outcome {
         changed: Vec<String>,
         /// What the file says differently, and only a restart can change.
         needs_restart: Vec<String>,
+        /// What somebody should look at all the same.
+        warnings: Vec<Fault>,
     },
     /// It changed nothing.
     Refused {
@@ -82,9 +84,12 @@ impl Outcome {
     /// As `POST /reload` answers it.
     pub fn as_json(&self) -> Value {
         match self {
-            Self::Adopted { generation, changed, needs_restart } => {
-                json!({ "generation": generation, "changed": changed, "needs_restart": needs_restart })
-            }
+            Self::Adopted { generation, changed, needs_restart, warnings } => json!({
+                "generation": generation,
+                "changed": changed,
+                "needs_restart": needs_restart,
+                "warnings": warnings.iter().map(fault).collect::<Value>(),
+            }),
             Self::Refused { generation, faults } => {
                 json!({ "generation": generation, "faults": faults.0.iter().map(fault).collect::<Value>() })
             }

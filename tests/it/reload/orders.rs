@@ -32,7 +32,7 @@ async fn a_bad_configuration_changes_nothing_and_says_why() {
     assert!(fault["file"].as_str().is_some_and(|file| file.ends_with("gateway.yaml")), "{fault}");
     assert_eq!((place.verdict(API1).await.as_str(), place.verdict(API2).await.as_str()), ("200", "421 host_unknown"));
     assert_eq!(place.metric(STATUS).await, 0.0);
-    // The whole diagnostic, with the line and the mark under it.
+    // Place, message and hint; the line itself may hold a secret.
     place.says("gateway.yaml:6:53: the resource `https://api1.example.com` knows no key `scoops`").await;
     place.says("= hint: did you mean `scopes`?").await;
     let page = Ask::new(place.gateway.admin, "GET", "localhost", "/").send().await.body;

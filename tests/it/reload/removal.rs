@@ -127,7 +127,7 @@ async fn over_http2_the_other_streams_of_the_connection_go_on() {
     let end = timeout(PATIENCE, removed.data()).await.expect("it comes to an end");
     assert!(end.expect("it is told").is_err_and(|error| error.is_reset()));
     assert!(timeout(Duration::from_millis(300), kept.data()).await.is_err(), "the other one goes on");
-    assert_eq!(open("api3.example.com").await.is_end_stream(), false);
+    assert!(!open("api3.example.com").await.is_end_stream());
 }
 
 #[tokio::test]
