@@ -15,7 +15,14 @@ pub(super) struct Isolation {
     /// The columns: the resources, in the order of the file.
     pub(super) resources: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// Whether the rows were left out, because nobody could read so many. That every audience has one owner is known all
+    /// the same: without it there is no [`AudienceTable`].
+    #[serde(rename = "left_out", skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_left_out: bool,
 }
+
+/// The most verdicts of a matrix.
+const MOST_VERDICTS: usize = 4_000_000;
 
 /// The tokens of one issuer with these audiences.
 #[derive(Debug, Serialize)]
@@ -42,9 +49,13 @@ impl Isolation {
     pub(super) fn of(config: &Config) -> Result<Self, SharedAudience> {
         let table = AudienceTable::new(config)?;
         let judge = Judge { config, table: &table };
-        let rows = (0..config.trusted_issuers.len()).map(IssuerId).flat_map(|issuer| judge.rows(issuer));
-        let resources = config.resources.iter().map(|resource| resource.key.to_string()).collect();
-        Ok(Self { resources, rows: rows.collect() })
+        let resources: Vec<String> = config.resources.iter().map(|resource| resource.key.to_string()).collect();
+        let issuers = (0..config.trusted_issuers.len()).map(IssuerId);
+        let tokens: usize = issuers.clone().map(|issuer| judge.names(issuer).len() + 1).sum();
+        if tokens.saturating_mul(resources.len()) > MOST_VERDICTS {
+            return Ok(Self { resources, rows: Vec::new(), is_left_out: true });
+        }
+        Ok(Self { resources, rows: issuers.flat_map(|issuer| judge.rows(issuer)).collect(), is_left_out: false })
     }
 }
 
@@ -56,13 +67,18 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// A row for each audience that means something in a token of `issuer`, and one for a token that has them all.
     fn rows(&self, issuer: IssuerId) -> Vec<Row> {
-        let protected = self.config.resources.iter().filter(|resource| !resource.public);
-        let names: Vec<String> = protected.flat_map(|resource| names(resource, issuer)).collect();
+        let names = self.names(issuer);
         let mut rows: Vec<Row> = names.iter().map(|name| self.row(issuer, vec![name.clone()])).collect();
         if names.len() > 1 {
             rows.push(self.row(issuer, names));
         }
         rows
+    }
+
+    /// Every audience that means something in a token of `issuer`.
+    fn names(&self, issuer: IssuerId) -> Vec<String> {
+        let protected = self.config.resources.iter().filter(|resource| !resource.public);
+        protected.flat_map(|resource| names(resource, issuer)).collect()
     }
 
     fn row(&self, issuer: IssuerId, audiences: Vec<String>) -> Row {
@@ -117,5 +133,31 @@ impl Verdict {
 impl From<Verdict> for &'static str {
     fn from(verdict: Verdict) -> Self {
         verdict.as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{Environment, parse};
+
+    #[test]
+    fn a_table_that_nobody_could_read_is_left_out() {
+        let table = |resources: usize| {
+            let resources: String = (0..resources)
+                .map(|at| format!("  https://api{at}.example.com: {{ upstream: http://127.0.0.1:1 }}\n"))
+                .collect();
+            let text = format!(
+                "listen: 127.0.0.1:0\ntrusted_issuers: {{ corp: {{ issuer: https://corp.example }} }}\nresources:\n{resources}"
+            );
+            let loaded = parse(&text, Path::new("gateway.yaml"), &Environment::default());
+            Isolation::of(&loaded.unwrap_or_else(|faults| panic!("{faults}")).config).unwrap()
+        };
+        let small = table(20);
+        assert_eq!((small.rows.len(), small.is_left_out), (21, false));
+        let large = table(2_001);
+        assert_eq!((large.rows.len(), large.resources.len(), large.is_left_out), (0, 2_001, true));
     }
 }

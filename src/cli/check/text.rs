@@ -96,6 +96,13 @@ fn demands(told: &mut impl FnMut(&str, String), route: &Route) {
 
 fn tokens(page: &mut String, isolation: &Isolation) {
     line(page, "\nIsolation: what a token opens, by its issuer and audience");
+    if isolation.is_left_out {
+        let resources = count(isolation.resources.len(), "resource");
+        return line(
+            page,
+            format!("  every audience stands for one resource alone; a table for {resources} is left out"),
+        );
+    }
     if isolation.rows.is_empty() {
         return line(page, "  no issuer is trusted, so no token opens anything");
     }
