@@ -1,9 +1,7 @@
 //! What no section can know alone: names that mean two things, requests that belong to two resources.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-
-use url::{Host, Url};
+use std::net::SocketAddr;
 
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
@@ -56,21 +54,9 @@ fn check_issuers(reader: &mut Reader, issuers: &Issuers) {
 
 /// No route leads to the admin listener, which trusts whoever reaches it from this machine.
 fn check_admin(reader: &mut Reader, admin: SocketAddr, resources: &[WrittenResource]) {
-    let leads_there = |url: &Url| {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
-            Some(Host::Ipv6(address)) => Some(address.to_canonical()),
-            Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => None,
-            Some(Host::Domain(_)) | None => return false,
-        };
-        let is_loopback = address.is_none_or(|address| address.is_loopback());
-        let same =
-            address == Some(admin.ip()) || (is_loopback && (admin.ip().is_loopback() || admin.ip().is_unspecified()));
-        same && admin.port() != 0 && url.port_or_known_default() == Some(admin.port())
-    };
     for written in resources {
         let Some(resource) = &written.resource else { continue };
-        if resource.upstream.urls.iter().any(leads_there) {
+        if resource.upstream.leads_to(admin) {
             let message = format!("`{}` leads to the admin listener", resource.key);
             reader.log.error(written.place, message, "give its upstream, or `admin`, another address");
         }
