@@ -123,10 +123,11 @@ impl Running {
         let readiness = Arc::new(Readiness::default());
         tokio::spawn(become_ready(current.load().gate.keyrings().to_vec(), Arc::clone(&readiness)));
         let serving = listening.serve(gateway.clone());
+        let admin_address = admin.as_ref().map(AdminListening::address);
         let orders = origin.map(|origin| {
             let (orders, incoming) = Orders::new();
             let (gateway, offers) = (gateway.clone(), serving.offers().clone());
-            let reloader = Reloader { origin, gateway, offers, workshop, orders: orders.clone() };
+            let reloader = Reloader { origin, admin: admin_address, gateway, offers, workshop, orders: orders.clone() };
             tokio::spawn(reloader.work(incoming, stopping.clone()));
             orders
         });

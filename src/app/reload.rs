@@ -3,6 +3,7 @@
 //! One task does it, one round after the other. A round reads, waits, and looks whether every file still says what it
 //! said; only then it compiles, off to the side, and swaps once. Whatever goes wrong before leaves everything as it is.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Faults, FilesRead, Loaded, Places, Reading, Source, changes};
+use crate::config::{Config, Faults, FilesRead, Loaded, Places, Reading, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
 use crate::serve::{Gateway, Offers};
 use crate::telemetry::log;
@@ -40,6 +41,8 @@ pub struct Origin {
 /// Reads the configuration again whenever there is a reason to.
 pub(super) struct Reloader {
     pub(super) origin: Origin,
+    /// Where operators look in; it stays while the program runs, whatever the file says.
+    pub(super) admin: Option<SocketAddr>,
     pub(super) gateway: Gateway,
     pub(super) offers: Offers,
     pub(super) workshop: Workshop,
@@ -88,14 +91,10 @@ impl Reloader {
         incoming: &mut mpsc::Receiver<Order>,
     ) -> Result<Reading, Faults> {
         let source = &self.origin.source;
-        if let Some(path) = self.origin.files.unrepeatable() {
-            let message = format!("`{}` is no regular file, so it can be read only once", path.display());
-            return Err(source.refuse(message, "name a file, or restart to change the configuration"));
-        }
         let end = Instant::now() + PATIENCE;
         loop {
             let again = source.clone();
-            let mut reading = spawn_blocking(move || again.read()).await.map_err(|error| self.broken(&error))?;
+            let mut reading = spawn_blocking(move || again.read_again()).await.map_err(|error| self.broken(&error))?;
             sleep(APART).await;
             while let Ok(order) = incoming.try_recv() {
                 waiting.push(order);
@@ -123,8 +122,12 @@ impl Reloader {
         }
         let before = self.gateway.current.load();
         let (config, needs_restart) = super::restart::keep_what_is_bound(&before.config, config);
+        if let Some(fault) = self.leads_to_admin(&config, &places) {
+            return Err(fault);
+        }
         if config == *before.config {
             let generation = before.generation;
+            self.origin.is_terminated = is_terminated;
             return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart });
         }
         for warning in &warnings {
@@ -141,6 +144,15 @@ impl Reloader {
         self.swap(draft);
         self.origin.is_terminated = is_terminated;
         Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart })
+    }
+
+    /// No route leads to the admin listener, also where the file has another address for it that waits for a restart.
+    fn leads_to_admin(&self, config: &Config, places: &Places) -> Option<Faults> {
+        let admin = self.admin?;
+        let resource = config.resources.iter().find(|resource| resource.upstream.leads_to(admin))?;
+        let message =
+            format!("`{}` leads to the admin listener, which stays where it is until a restart", resource.key);
+        Some(Faults(vec![places.fault(&message, "give its upstream another address, or restart first")]))
     }
 
     /// Everything that takes effect does so here, at once.

@@ -1,6 +1,6 @@
 //! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
 
-use crate::config::{Config, Listener};
+use crate::config::{Admin, Config, Listener};
 
 /// The configuration with the addresses of `running`, and what it says about them that does not take effect.
 ///
@@ -27,7 +27,13 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
             Some(admin) => format!("admin: `{}` needs a restart", admin.address),
             None => "admin: it goes on until a restart".to_owned(),
         });
-        written.admin.clone_from(&running.admin);
+        written.admin = match (bound, written.admin.take()) {
+            // A token that was exchanged counts no more; one that is gone leaves nothing open.
+            (Some(bound), Some(wanted)) => {
+                Some(Admin { address: bound.address, token: wanted.token.or_else(|| bound.token.clone()), ..wanted })
+            }
+            (bound, _) => bound.cloned(),
+        };
     }
     (written, needs_restart)
 }
@@ -64,6 +70,21 @@ mod tests {
             "admin: it goes on until a restart",
         ];
         assert_eq!(needs_restart, told);
+    }
+
+    #[test]
+    fn an_admin_listener_that_moves_later_has_its_new_token_now() {
+        let admin = |text: &str| config(&format!("listen: 127.0.0.1:8080\nadmin: {text}"));
+        let running = admin("{ address: 0.0.0.0:9090, token: first-first-first }");
+        for (written, kept) in [
+            (
+                "{ address: 0.0.0.0:9091, token: other-other-other, hosts: [b.example] }",
+                "{ address: 0.0.0.0:9090, token: other-other-other, hosts: [b.example] }",
+            ),
+            ("127.0.0.1:9091", "{ address: 0.0.0.0:9090, token: first-first-first }"),
+        ] {
+            assert_eq!(keep_what_is_bound(&running, admin(written)).0.admin, admin(kept).admin);
+        }
     }
 
     #[test]

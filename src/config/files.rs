@@ -17,7 +17,11 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// The files that were read for a configuration, also those that could not be, and what they said.
 #[derive(Clone, Debug, Default)]
-pub struct FilesRead(BTreeMap<PathBuf, Said>);
+pub struct FilesRead {
+    said: BTreeMap<PathBuf, Said>,
+    /// Whether pipes and devices are refused, which may keep whoever opens them waiting for ever.
+    refuses_pipes: bool,
+}
 
 /// What one file said.
 #[derive(Clone, Debug)]
@@ -41,31 +45,45 @@ struct Look {
 }
 
 impl FilesRead {
+    /// None yet, and none of those to come may be one that cannot be read twice.
+    pub(super) fn only_repeatable() -> Self {
+        Self { refuses_pipes: true, ..Self::default() }
+    }
+
     /// Reads a file and remembers what it said; on failure says what is wrong with it, as the end of a sentence.
     pub(super) fn read(&mut self, path: &Path, at_most: u64) -> Result<Vec<u8>, String> {
-        let (read, look) = read(path, at_most);
+        let (read, look) = match self.refuses_pipes && is_pipe(path) {
+            true => (Err("is no regular file, so it can be read only once, at a start".to_owned()), None),
+            false => read(path, at_most),
+        };
         let content = read.as_deref().ok().map(sha256);
         // One file in two places: what is read more of is remembered.
-        if self.0.get(path).is_none_or(|said| said.at_most <= at_most) {
-            self.0.insert(path.to_owned(), Said { at_most, content, look });
+        if self.said.get(path).is_none_or(|said| said.at_most <= at_most) {
+            self.said.insert(path.to_owned(), Said { at_most, content, look });
         }
         read
     }
 
     /// The files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
+        self.said.keys().map(PathBuf::as_path)
     }
 
-    /// The first file that cannot be read twice, like a pipe.
+    /// The first file that was read and cannot be read twice, like a pipe.
     pub fn unrepeatable(&self) -> Option<&Path> {
-        self.paths().find(|path| fs::metadata(path).is_ok_and(|seen| !seen.is_file() && !seen.is_dir()))
+        let read = self.said.iter().filter(|(_, said)| said.content.is_some());
+        read.map(|(path, _)| path.as_path()).find(|path| is_pipe(path))
     }
 
     /// Whether every file still says what it said.
     pub fn still_say_so(&mut self) -> bool {
-        self.0.iter_mut().all(|(path, said)| said.is_still_so(path))
+        self.said.iter_mut().all(|(path, said)| said.is_still_so(path))
     }
+}
+
+/// Whether there is something that is neither a file nor a folder.
+fn is_pipe(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|seen| !seen.is_file() && !seen.is_dir())
 }
 
 impl Said {
@@ -214,7 +232,7 @@ mod tests {
     #[test]
     fn a_pipe_is_not_opened_again() {
         let mut files = FilesRead::default();
-        files.0.insert("/dev/null".into(), Said { at_most: 9, content: Some([0; 32]), look: None });
+        files.said.insert("/dev/null".into(), Said { at_most: 9, content: Some([0; 32]), look: None });
         assert_eq!(files.unrepeatable(), Some(Path::new("/dev/null")));
         assert!(!files.still_say_so());
     }

@@ -78,7 +78,7 @@ pub struct Loaded {
 ///
 /// [`Faults`] holds everything that is wrong with it, or that the file cannot be read.
 pub fn load(path: &Path, environment: &Environment) -> Result<Loaded, Faults> {
-    read_all(path, environment).loaded
+    read_all(path, environment, FilesRead::default()).loaded
 }
 
 /// Reads a configuration from `text`; `path` is what faults call it, and its folder is where relative paths begin.
@@ -90,8 +90,7 @@ pub fn parse(text: &str, path: &Path, environment: &Environment) -> Result<Loade
     read_text(text, path, environment, FilesRead::default()).loaded
 }
 
-fn read_all(path: &Path, environment: &Environment) -> Reading {
-    let mut files = FilesRead::default();
+fn read_all(path: &Path, environment: &Environment, mut files: FilesRead) -> Reading {
     let unreadable = |place, text: &str, message: String, hint: &str| {
         let mut log = FaultLog::new(path, text);
         log.error(place, message, hint);

@@ -38,7 +38,12 @@ impl Source {
 
     /// Reads the configuration, and all that it names, once.
     pub fn read(&self) -> Reading {
-        read_all(&self.path, &self.environment)
+        read_all(&self.path, &self.environment, FilesRead::default())
+    }
+
+    /// The same while the program serves: what cannot be read twice is not opened.
+    pub fn read_again(&self) -> Reading {
+        read_all(&self.path, &self.environment, FilesRead::only_repeatable())
     }
 
     /// What to tell of a configuration that cannot be used for a reason which has no place in it.
