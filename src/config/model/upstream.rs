@@ -40,8 +40,11 @@ impl Upstream {
             let address = match url.host() {
                 Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
                 Some(Host::Ipv6(address)) => Some(address.to_canonical()),
-                Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => None,
-                Some(Host::Domain(_)) | None => return false,
+                Some(Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(name) {
+                    name if name == "localhost" || name.ends_with(".localhost") => None,
+                    _ => return false,
+                },
+                None => return false,
             };
             // Whoever connects to the unspecified address comes to this machine.
             let is_loopback = address.is_none_or(|address| address.is_loopback() || address.is_unspecified());
@@ -125,6 +128,7 @@ mod tests {
             ("http://127.0.0.1:90", "127.0.0.1:90"),
             ("http://127.0.0.2:90", "0.0.0.0:90"),
             ("http://localhost:90", "[::1]:90"),
+            ("http://localhost.:90", "127.0.0.1:90"),
             ("http://a.localhost:90", "127.0.0.1:90"),
             ("http://0.0.0.0:90", "127.0.0.1:90"),
             ("http://[::]:90", "[::1]:90"),
