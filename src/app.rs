@@ -126,11 +126,11 @@ impl Running {
         let readiness = Arc::new(Readiness::default());
         tokio::spawn(become_ready(current.load().gate.keyrings().to_vec(), Arc::clone(&readiness)));
         let serving = listening.serve(gateway.clone());
+        let admin_address = admin.as_ref().map(AdminListening::address);
         let orders = origin.map(|origin| {
             let (orders, incoming) = Orders::new();
             let (gateway, offers) = (gateway.clone(), serving.offers().clone());
-            let admin = admin.as_ref().map(AdminListening::address);
-            let retired = Vec::new();
+            let (admin, retired) = (admin_address, Vec::new());
             let reloader = Reloader { origin, gateway, offers, workshop, orders: orders.clone(), admin, retired };
             tokio::spawn(reloader.work(incoming, stopping.clone()));
             orders

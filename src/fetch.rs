@@ -184,7 +184,7 @@ fn interrupted(url: &Url, error: reqwest::Error) -> FetchError {
 }
 
 /// The URL as a message may show it: queries and user information hold secrets at some providers.
-fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 

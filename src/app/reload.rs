@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
-use crate::config::{Fault, Faults, FilesRead, Loaded, Places, Reading, Resource, Source, changes};
+use crate::config::{Config, Fault, Faults, FilesRead, Loaded, Places, Reading, Source, changes};
 use crate::serve::admin::{Order, Orders, Outcome};
 use crate::serve::{BindError, Gateway, Offers, Prepared};
 use crate::snapshot::Snapshot;
@@ -43,12 +43,12 @@ pub struct Origin {
 /// Reads the configuration again whenever there is a reason to.
 pub(super) struct Reloader {
     pub(super) origin: Origin,
+    /// Where operators look in; it stays while the program runs, whatever the file says.
+    pub(super) admin: Option<SocketAddr>,
     pub(super) gateway: Gateway,
     pub(super) offers: Offers,
     pub(super) workshop: Workshop,
     pub(super) orders: Orders,
-    /// Where operators are awaited, which no reload changes.
-    pub(super) admin: Option<SocketAddr>,
     /// Snapshots that were replaced and may still be pinned: to take a large one apart takes longer than a request should.
     pub(super) retired: Vec<Arc<Snapshot>>,
 }
@@ -135,13 +135,10 @@ impl Reloader {
             return Err(self.origin.source.refuse(message, "end it in `...` again; a restart takes it without"));
         }
         let before = self.gateway.current.load();
-        let leads_there = |resource: &&Resource| self.admin.is_some_and(|admin| resource.upstream.leads_to(admin));
-        if let Some(resource) = config.resources.iter().find(leads_there) {
-            // The loader has looked at the address that is written, which may be another one.
-            let message = format!("`{}` leads to the admin listener as it is bound now", resource.key);
-            return Err(self.origin.source.refuse(message, "give its upstream another address, or restart"));
-        }
         let (config, needs_restart) = super::restart::keep_what_is_bound(&before.config, config);
+        if let Some(fault) = self.leads_to_admin(&config, &places) {
+            return Err(fault);
+        }
         if config == *before.config {
             let generation = before.generation;
             self.origin.is_terminated = is_terminated;
@@ -163,6 +160,15 @@ impl Reloader {
         self.retired.push(before);
         self.origin.is_terminated = is_terminated;
         Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart, warnings })
+    }
+
+    /// No route leads to the admin listener, also where the file has another address for it that waits for a restart.
+    fn leads_to_admin(&self, config: &Config, places: &Places) -> Option<Faults> {
+        let admin = self.admin?;
+        let resource = config.resources.iter().find(|resource| resource.upstream.leads_to(admin))?;
+        let message =
+            format!("`{}` leads to the admin listener, which stays where it is until a restart", resource.key);
+        Some(Faults(vec![places.fault(&message, "give its upstream another address, or restart first")]))
     }
 
     /// Everything that takes effect does so here, at once.

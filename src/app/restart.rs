@@ -1,11 +1,11 @@
 //! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
 
-use crate::config::{Config, Listener};
+use crate::config::{Admin, Config, Listener};
 
 /// The configuration with the addresses of `running`, and what it says about them that does not take effect.
 ///
 /// Everything else of a listener is the file's, where the file still has it; a listener that the file has no more goes
-/// on as it is.
+/// on as it is. None begins to redirect while another one waits, which may be where it would send everybody.
 pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Config, Vec<String>) {
     let mut needs_restart = Vec::new();
     let mut left = std::mem::take(&mut written.listeners);
@@ -20,6 +20,13 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
         };
         written.listeners.push(listener);
     }
+    // Whoever is sent to an address that is not listened on yet is sent nowhere.
+    for (bound, listener) in running.listeners.iter().zip(&mut written.listeners).filter(|_| !left.is_empty()) {
+        if listener.purpose.redirects_to().is_some() && listener.purpose != bound.purpose {
+            needs_restart.push(format!("listen: `{}` redirects after a restart", bound.address));
+            listener.clone_from(bound);
+        }
+    }
     needs_restart.extend(left.iter().map(|Listener { address, .. }| format!("listen: `{address}` needs a restart")));
     let (bound, wanted) = (running.admin.as_ref(), written.admin.as_ref());
     if bound.map(|admin| admin.address) != wanted.map(|admin| admin.address) {
@@ -27,7 +34,13 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
             Some(admin) => format!("admin: `{}` needs a restart", admin.address),
             None => "admin: it goes on until a restart".to_owned(),
         });
-        written.admin.clone_from(&running.admin);
+        written.admin = match (bound, written.admin.take()) {
+            // A token that was exchanged counts no more; one that is gone leaves nothing open.
+            (Some(bound), Some(wanted)) => {
+                Some(Admin { address: bound.address, token: wanted.token.or_else(|| bound.token.clone()), ..wanted })
+            }
+            (bound, _) => bound.cloned(),
+        };
     }
     (written, needs_restart)
 }
@@ -64,6 +77,36 @@ mod tests {
             "admin: it goes on until a restart",
         ];
         assert_eq!(needs_restart, told);
+    }
+
+    #[test]
+    fn an_admin_listener_that_moves_later_has_its_new_token_now() {
+        let admin = |text: &str| config(&format!("listen: 127.0.0.1:8080\nadmin: {text}"));
+        let running = admin("{ address: 0.0.0.0:9090, token: first-first-first }");
+        for (written, kept) in [
+            (
+                "{ address: 0.0.0.0:9091, token: other-other-other, hosts: [b.example] }",
+                "{ address: 0.0.0.0:9090, token: other-other-other, hosts: [b.example] }",
+            ),
+            ("127.0.0.1:9091", "{ address: 0.0.0.0:9090, token: first-first-first }"),
+        ] {
+            assert_eq!(keep_what_is_bound(&running, admin(written)).0.admin, admin(kept).admin);
+        }
+    }
+
+    #[test]
+    fn a_listener_does_not_redirect_before_there_is_somewhere_to_go() {
+        let running = config("listen: 127.0.0.1:8080");
+        let redirect = "{ address: 127.0.0.1:8080, redirect: 8443 }";
+        let written = config(&format!("listen: [127.0.0.1:8443, {redirect}]"));
+        let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
+        assert_eq!(kept.listeners, running.listeners);
+        let told = ["listen: `127.0.0.1:8080` redirects after a restart", "listen: `127.0.0.1:8443` needs a restart"];
+        assert_eq!(needs_restart, told);
+
+        let running = config("listen: [127.0.0.1:8080, 127.0.0.1:8443]");
+        let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
+        assert_eq!((kept.listeners[0].purpose.redirects_to(), needs_restart), (Some(8443), Vec::new()));
     }
 
     #[test]

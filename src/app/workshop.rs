@@ -1,8 +1,11 @@
 //! From a configuration to a snapshot, with what the one before already has: keys, pools, and what was proven with them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -62,13 +65,16 @@ impl Workshop {
     /// [`StartError`] says what cannot be used; everything is as it was.
     pub(super) fn draft(&self, config: Config, before: Option<&Snapshot>) -> Result<Draft, StartError> {
         let is_trust_same = self.trust.own == config.trusted_cas;
+        // What was fetched under authorities that are all still trusted may go on being used.
+        let is_trust_kept = is_trust_same || self.trust.is_within(config.trusted_cas.as_deref());
         let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
         let mut new_keyrings = Vec::new();
         let mut tended = Vec::new();
         for (at, issuer) in config.trusted_issuers.iter().enumerate() {
             let earlier = self.tended.iter().find(|tended| tended.keyring.issuer().name == issuer.name);
-            let earlier = earlier.filter(|_| is_trust_same);
-            if let Some(same) = earlier.filter(|tended| tended.keyring.issuer() == issuer) {
+            let earlier = earlier.filter(|_| is_trust_kept);
+            let same = earlier.filter(|tended| is_trust_same && tended.keyring.issuer() == issuer);
+            if let Some(same) = same {
                 tended.push(same.clone());
                 continue;
             }
@@ -119,6 +125,18 @@ impl Tended {
 }
 
 impl Trust {
+    /// Whether every certificate of ours is also in `pem`.
+    fn is_within(&self, pem: Option<&[u8]>) -> bool {
+        let certificates = |pem: Option<&[u8]>| -> Option<HashSet<Vec<u8>>> {
+            let each = CertificateDer::pem_slice_iter(pem.unwrap_or_default());
+            each.map(|certificate| certificate.ok().map(|der| der.to_vec())).collect()
+        };
+        match (certificates(self.own.as_deref()), certificates(pem)) {
+            (Some(ours), Some(theirs)) => ours.is_subset(&theirs),
+            _ => false,
+        }
+    }
+
     fn of(config: &Config) -> Result<Self, StartError> {
         let own = config.trusted_cas.clone();
         Ok(Self { fetcher: Fetcher::new(own.as_deref())?, own })

@@ -171,6 +171,8 @@ impl ProxyHttp for Proxy {
         header: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
+        // Also told of an exchange that is cut before its end.
+        exchange.record.status = Some(header.status.as_u16());
         response::clean(session, exchange, header)
     }
 

@@ -8,7 +8,8 @@
 //! | silence longer than `read_timeout` | nobody: the server may still be at work | |
 //!
 //! Always three times in all at most, never a tunnel, and never where the body is no longer at hand: Pingora keeps its
-//! first 64 KiB. A header that has arrived is an answer, even if the client has not seen it yet.
+//! first 64 KiB. A header that has arrived is an answer, even if the client has not seen it yet. A server that breaks off
+//! while the client still owes a part of the body is not held to have failed: clients could shut servers out by that.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,7 +39,7 @@ pub(super) fn after_no_connection(exchange: &mut Exchange, pool: &Arc<UpstreamPo
 
 /// After a connection that was had and broke.
 pub(super) fn after_break(
-    session: &Session,
+    session: &mut Session,
     exchange: &mut Exchange,
     pool: &Arc<UpstreamPool>,
     error: &mut Error,
@@ -50,8 +51,9 @@ pub(super) fn after_break(
         return;
     }
     let now = Instant::now();
-    // A kept connection may have been closed just now, and a stream may be reset for its own sake; both are no fault.
-    if !was_kept && *error.etype() != ErrorType::H2Error {
+    // A kept connection may have been closed just now, a stream may be reset for its own sake, and patience may end with
+    // a client that is slow to send its body; none of these is a fault of the server.
+    if !was_kept && *error.etype() != ErrorType::H2Error && session.as_mut().is_body_done() {
         note_failure(exchange, pool, now);
     }
     let may_repeat = pool.retry() == Retry::Idempotent

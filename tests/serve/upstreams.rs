@@ -158,6 +158,36 @@ async fn a_server_that_fails_is_passed_over_and_tried_when_there_is_no_other() {
     assert_eq!((one.asked(), other.asked()), (2, 2), "nobody is ever shut out");
 }
 
+/// A server that waits for no body.
+async fn impatient() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.windows(4).any(|end| end == b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap_or(0) > 0 {}
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_keeps_its_body_back_makes_no_server_look_bad() {
+    let servers = [impatient().await, impatient().await];
+    let gateway = start(&before(&servers, "eject: { after: 1, for: 1h }, retry: never")).await;
+    for _ in 0..4 {
+        let mut client = Client::connect(gateway.address).await;
+        client.request("POST", "/", "Content-Length: 9\r\n").await;
+        assert_eq!(client.reply().await.status, 502);
+    }
+    gateway.until_server(0, true).await;
+    gateway.until_server(1, true).await;
+    assert_eq!(ask(&gateway, "GET", 0).await.status, 502, "a request that arrived whole counts");
+    assert_eq!(ask(&gateway, "GET", 0).await.status, 502);
+    gateway.until_server(0, false).await;
+    gateway.until_server(1, false).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_comes_back_by_one_request() {
     let address = nowhere().await;

@@ -32,20 +32,26 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Whether a URL here names this very address, or a loopback name of it.
-    pub fn leads_to(&self, address: SocketAddr) -> bool {
-        self.urls.iter().any(|url| {
-            let host = match url.host() {
-                Some(Host::Ipv4(host)) => Some(IpAddr::from(host)),
-                Some(Host::Ipv6(host)) => Some(host.to_canonical()),
-                Some(Host::Domain(name)) if name == "localhost" || name.ends_with(".localhost") => None,
-                Some(Host::Domain(_)) | None => return false,
+    /// Whether a request that goes there may come to `listening`, an address of this machine. A name other than
+    /// `localhost` is not looked up.
+    pub fn leads_to(&self, listening: SocketAddr) -> bool {
+        let here = listening.ip().to_canonical();
+        let leads_there = |url: &Url| {
+            let address = match url.host() {
+                Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+                Some(Host::Ipv6(address)) => Some(address.to_canonical()),
+                Some(Host::Domain(name)) => match name.strip_suffix('.').unwrap_or(name) {
+                    name if name == "localhost" || name.ends_with(".localhost") => None,
+                    _ => return false,
+                },
+                None => return false,
             };
-            let is_loopback = host.is_none_or(|host| host.is_loopback());
-            let reaches = is_loopback && (address.ip().is_loopback() || address.ip().is_unspecified());
-            let same = host == Some(address.ip()) || reaches;
-            same && address.port() != 0 && url.port_or_known_default() == Some(address.port())
-        })
+            // Whoever connects to the unspecified address comes to this machine.
+            let is_loopback = address.is_none_or(|address| address.is_loopback() || address.is_unspecified());
+            let same = address == Some(here) || (is_loopback && (here.is_loopback() || here.is_unspecified()));
+            same && listening.port() != 0 && url.port_or_known_default() == Some(listening.port())
+        };
+        self.urls.iter().any(leads_there)
     }
 }
 
@@ -102,4 +108,44 @@ pub struct UpstreamTls {
     pub server_name: Option<String>,
     /// The certificate that the gateway shows.
     pub certificate: Option<Certificate>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Environment, parse};
+
+    fn leads(upstream: &str, listening: &str) -> bool {
+        let yaml = format!("listen: 127.0.0.1:0\nresources: {{ https://a.example: {{ upstream: \"{upstream}\" }} }}\n");
+        let loaded = parse(&yaml, Path::new("gateway.yaml"), &Environment::default()).unwrap();
+        loaded.config.resources[0].upstream.leads_to(listening.parse().unwrap())
+    }
+
+    #[test]
+    fn every_way_to_this_machine_leads_to_what_listens_there() {
+        for (upstream, listening) in [
+            ("http://127.0.0.1:90", "127.0.0.1:90"),
+            ("http://127.0.0.2:90", "0.0.0.0:90"),
+            ("http://localhost:90", "[::1]:90"),
+            ("http://localhost.:90", "127.0.0.1:90"),
+            ("http://a.localhost:90", "127.0.0.1:90"),
+            ("http://0.0.0.0:90", "127.0.0.1:90"),
+            ("http://[::]:90", "[::1]:90"),
+            ("http://[::ffff:127.0.0.1]:90", "127.0.0.1:90"),
+            ("http://127.0.0.1:90", "[::ffff:127.0.0.1]:90"),
+            ("http://10.0.0.7:90", "10.0.0.7:90"),
+            ("https://127.0.0.1", "127.0.0.1:443"),
+        ] {
+            assert!(leads(upstream, listening), "{upstream} {listening}");
+        }
+        for (upstream, listening) in [
+            ("http://127.0.0.1:91", "127.0.0.1:90"),
+            ("http://10.0.0.8:90", "10.0.0.7:90"),
+            ("http://10.0.0.7:90", "127.0.0.1:90"),
+            ("http://api.internal:90", "127.0.0.1:90"),
+        ] {
+            assert!(!leads(upstream, listening), "{upstream} {listening}");
+        }
+    }
 }

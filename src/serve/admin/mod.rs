@@ -7,6 +7,7 @@ mod access;
 mod orders;
 mod page;
 mod readiness;
+mod socket;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 pub use orders::{Order, Orders, Outcome};
 pub use readiness::Readiness;
+use socket::Bounded;
 
 use super::{BindError, listen};
 use crate::config::Admin;
@@ -82,7 +84,7 @@ impl AdminListening {
             let stopped = async move {
                 let _ = stopping.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = axum::serve(self.listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(Bounded::new(self.listener), router).with_graceful_shutdown(stopped).await {
                 tracing::error!(%error, "the admin listener failed");
             }
         })

@@ -12,7 +12,7 @@ use url::Url;
 use super::discovery;
 use super::key_set::{InvalidKeySet, KeySet};
 use crate::config::{JwksLocation, KeySource, TrustedIssuer};
-use crate::fetch::{FetchError, FetchFault, Fetcher};
+use crate::fetch::{FetchError, FetchFault, Fetcher, shown};
 
 /// A place that keys come from.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,7 +136,7 @@ async fn find_keys(
         match fetcher.fetch(place, issuer.fetch_token.as_ref()).await {
             Ok(fetched) => match discovery::keys_url(&fetched.body, names, place) {
                 Ok(url) => return Ok(url),
-                Err(error) => failures.push(format!("`{place}`: {error}")),
+                Err(error) => failures.push(format!("`{}`: {error}", shown(place))),
             },
             Err(error) => match error.fault {
                 FetchFault::Connection | FetchFault::Timeout => return Err(error.into()),
@@ -150,7 +150,6 @@ async fn find_keys(
 /// The credential goes wherever the issuer says that its keys lie: a cluster names its API server by address.
 async fn fetch_keys(url: &Url, fetcher: &Fetcher, issuer: &TrustedIssuer) -> Result<Reading, ReadError> {
     let fetched = fetcher.fetch(url, issuer.fetch_token.as_ref()).await?;
-    let place = format!("{}{}", url.origin().ascii_serialization(), url.path());
-    let reading = Reading::checked(fetched.body.into(), &place, issuer)?;
+    let reading = Reading::checked(fetched.body.into(), &shown(url), issuer)?;
     Ok(Reading { max_age: fetched.max_age, ..reading })
 }

@@ -50,3 +50,17 @@ async fn a_new_issuer_that_is_away_holds_the_reload_up_for_seconds_only() {
     let token = place.gateway.issuer("ISSUER_PARTNER").token("https://api1.example.com", "x");
     assert_eq!(place.gateway.get(API1, "/", &token).send().await.verdict(), "503 keys_unavailable");
 }
+
+#[tokio::test]
+async fn more_trust_keeps_the_keys_and_less_does_not() {
+    let place = Workplace::start(&yaml(&[FIRST])).await;
+    assert_eq!(place.verdict(API1).await, "200");
+    place.gateway.issuer("ISSUER_CORP").stop().await;
+    let made = rcgen::generate_simple_self_signed(["ca.example".to_owned()]).expect("it is a name");
+    place.write("ca.pem", made.cert.pem());
+    let changed = place.adopt(&format!("trusted_cas: ca.pem\n{}", yaml(&[FIRST]))).await;
+    assert_eq!(changed, ["trusted_cas: true instead of false"]);
+    assert_eq!(place.verdict(API1).await, "200");
+    place.adopt(&yaml(&[FIRST])).await;
+    assert_eq!(place.verdict(API1).await, "503 keys_unavailable");
+}

@@ -73,6 +73,29 @@ async fn a_file_that_ended_in_dots_ends_so_again() {
 }
 
 #[tokio::test]
+async fn dots_count_from_the_reload_that_brought_them_even_if_nothing_else_did_change() {
+    let place = Workplace::start(&yaml(&[FIRST, SECOND])).await;
+    assert!(place.adopt(&format!("{}...\n", yaml(&[FIRST, SECOND]))).await.is_empty());
+    place.write("gateway.yaml", yaml(&[FIRST]));
+    assert_eq!(place.reload().await.status, 422);
+    assert_eq!(place.verdict(API2).await, "200");
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_writes_to_holds_nothing_up() {
+    let place = Workplace::start(&yaml(&[FIRST])).await;
+    let made = std::process::Command::new("mkfifo").arg(place.folder.join("pipe")).status();
+    assert!(made.expect("`mkfifo` can be run").success());
+    let named = SECOND.replace("scopes:", "name: \"${file:pipe}\", scopes:");
+    place.write("gateway.yaml", yaml(&[FIRST, &named]));
+    let answer = place.reload().await;
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    assert!(answer.body.contains("`pipe` is no regular file"), "{}", answer.body);
+    place.write("gateway.yaml", yaml(&[FIRST, SECOND]));
+    place.serves(2.0).await;
+}
+
+#[tokio::test]
 async fn what_the_file_names_is_watched_as_well() {
     let folder = folder();
     let keys = |kid: &str| crate::keys::SigningKey::new(kid, "ES256");

@@ -312,6 +312,18 @@ async fn metadata_at_a_place_of_its_own_may_be_about_any_of_the_issuers() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_metadata_never_shows_a_query() {
+    let site = Site::start().await;
+    let mut url = site.server.at("/metadata");
+    url.set_query(Some("key=hunter2"));
+    site.set("/metadata?key=hunter2", Reply::ok("{}"));
+    let ring = ring(TrustedIssuer { keys: KeySource::DiscoveryAt { url }, ..trusted(&site.issuer()) });
+    ring.refetch().await;
+    let error = ring.status(Timestamp::now()).last_error.expect("it failed");
+    assert!(error.contains("/metadata`: it is not metadata") && !error.contains("hunter2"), "{error}");
+}
+
+#[tokio::test]
 async fn an_unknown_name_asks_for_the_keys_alone_and_the_schedule_for_the_metadata_too() {
     let site = Site::start().await;
     let metadata = "/.well-known/openid-configuration";
