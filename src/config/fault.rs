@@ -128,20 +128,20 @@ fn visible(text: impl Iterator<Item = char>) -> String {
 }
 
 /// Keys whose values are secrets, if they are written out and not named by `${…}`.
-const SECRETS: [&str; 3] = ["token:", "secret:", "password:"];
+const SECRETS: [&str; 4] = ["token:", "fetch_token:", "secret:", "client_secret:"];
 
 /// The line with a star for each character of a secret: what is shown may end up in a log.
 fn without_secrets(line: &str) -> String {
     let mut characters: Vec<char> = line.chars().collect();
     let lower = line.to_ascii_lowercase();
-    for (at, key) in SECRETS.iter().flat_map(|key| lower.match_indices(key)) {
+    let begins = |at: usize| !line[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    let found = SECRETS.iter().flat_map(|key| lower.match_indices(key)).filter(|(at, _)| begins(*at));
+    for (at, key) in found {
         let behind = line[..at + key.len()].chars().count();
-        let rest = &characters[behind..];
-        let value = behind + rest.iter().take_while(|c| c.is_whitespace()).count();
-        let rest = &characters[value..];
-        let is_named = rest.iter().filter(|c| !matches!(c, '"' | '\'')).take(2).eq(['$', '{'].iter());
-        let end = value + rest.iter().take_while(|c| !matches!(c, ',' | '}' | ' ')).count();
-        if !is_named {
+        let value = behind + characters[behind..].iter().take_while(|c| c.is_whitespace()).count();
+        let end = value + characters[value..].iter().take_while(|c| !matches!(c, ',' | '}' | ' ')).count();
+        let text: String = characters[value..end].iter().filter(|c| !matches!(c, '"' | '\'')).collect();
+        if !text.is_empty() && !text.starts_with("${") {
             characters[value..end].fill('*');
         }
     }
@@ -288,6 +288,8 @@ mod tests {
             ("token: ${file:a}", "token: ${file:a}"),
             ("token_bytes: 8KiB", "token_bytes: 8KiB"),
             ("forward: token", "forward: token"),
+            ("lifetimes: { access_token: 2d }", "lifetimes: { access_token: 2d }"),
+            ("token: \"\"", "token: \"\""),
         ] {
             assert_eq!(without_secrets(line), shown);
         }
