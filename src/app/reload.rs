@@ -201,13 +201,17 @@ impl Reloader {
         self.orders.note(Timestamp::now(), outcome.clone());
     }
 
-    /// Drops the replaced snapshots that no request holds any more, where nobody waits.
+    /// Drops the replaced snapshots that no request holds any more, where nobody waits, and what was counted for resources
+    /// that went with them.
     fn take_apart(&mut self) {
         let retired = std::mem::take(&mut self.retired);
         let (pinned, free): (Vec<_>, Vec<_>) =
             retired.into_iter().partition(|snapshot| Arc::strong_count(snapshot) > 1);
         self.retired = pinned;
         if !free.is_empty() {
+            // Nobody counts for them any more.
+            let current = self.gateway.current.load();
+            self.gateway.metrics.keep_resources(|key| current.resource(key).is_some());
             spawn_blocking(move || drop(free));
         }
     }

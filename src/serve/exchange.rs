@@ -184,7 +184,7 @@ impl Exchange {
         let wrong = Outcome::Denied(Reason::AudienceMismatch) == record.outcome
             || Outcome::Denied(Reason::AudienceTooBroad) == record.outcome;
         if let Some(resource) = resource.filter(|_| wrong) {
-            self.metrics.wrong_audience(record.presented_for.and_then(key).cloned(), resource.clone());
+            self.metrics.wrong_audience(record.presented_for.and_then(key), resource);
         }
         if !RequestLine::is_wanted() {
             return;

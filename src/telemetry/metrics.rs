@@ -18,12 +18,12 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use super::by_resource::ByResource;
 use crate::oauth::Reason;
 
 /// The label of requests that belong to no resource, and of audiences that are no resource of ours.
 pub const NO_RESOURCE: &str = "none";
 
-const REQUEST_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 const DECISION_BUCKETS: [f64; 9] = [0.000_002, 0.000_005, 0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.01, 0.1];
 
 /// What became of a request.
@@ -131,32 +131,11 @@ pub struct UpstreamHealth {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Mutex<Registry>,
-    none: Arc<str>,
-    requests: Family<RequestLabels, Counter>,
-    request_duration: Family<ResourceLabels, Histogram>,
+    by_resource: ByResource,
     decision_duration: Histogram,
-    wrong_audience: Family<AudienceLabels, Counter>,
     connections_refused: Family<RefusalLabels, Counter>,
     config_generation: Gauge<u64, AtomicU64>,
     config_last_reload_successful: Gauge,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct RequestLabels {
-    resource: Arc<str>,
-    decision: &'static str,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ResourceLabels {
-    resource: Arc<str>,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct AudienceLabels {
-    presented_for: Arc<str>,
-    resource: Arc<str>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -168,11 +147,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("narrowgate")),
-            none: Arc::from(NO_RESOURCE),
-            requests: Family::default(),
-            request_duration: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            by_resource: ByResource::default(),
             decision_duration: Histogram::new(DECISION_BUCKETS),
-            wrong_audience: Family::default(),
             connections_refused: Family::default(),
             config_generation: Gauge::default(),
             config_last_reload_successful: Gauge::default(),
@@ -185,21 +161,11 @@ impl Default for Metrics {
 impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        registry.register("requests", "Requests by what became of them", self.requests.clone());
-        registry.register(
-            "request_duration_seconds",
-            "From a request's header to the end of its answer",
-            self.request_duration.clone(),
-        );
+        registry.register_collector(Box::new(self.by_resource.clone()));
         registry.register(
             "decision_duration_seconds",
             "How long the guard took for a request",
             self.decision_duration.clone(),
-        );
-        registry.register(
-            "wrong_audience",
-            "Tokens that were presented to another resource than they are for",
-            self.wrong_audience.clone(),
         );
         registry.register(
             "connections_refused",
@@ -222,21 +188,20 @@ impl Metrics {
 
     /// Counts a request that is over.
     pub fn record_request(&self, record: &RequestRecord) {
-        let resource = record.resource.as_ref().unwrap_or(&self.none);
-        let reason = record.outcome.reason().map_or("", Reason::as_str);
-        let labels = RequestLabels { resource: resource.clone(), decision: record.outcome.as_str(), reason };
-        self.requests.get_or_create(&labels).inc();
-        let labels = ResourceLabels { resource: resource.clone() };
-        self.request_duration.get_or_create(&labels).observe(record.duration.as_secs_f64());
+        self.by_resource.record(record);
         if let Some(decision) = record.decision {
             self.decision_duration.observe(decision.as_secs_f64());
         }
     }
 
     /// Counts a token that is for another resource; `presented_for` is that resource's key, if it is one of ours.
-    pub fn wrong_audience(&self, presented_for: Option<Arc<str>>, resource: Arc<str>) {
-        let presented_for = presented_for.unwrap_or_else(|| self.none.clone());
-        self.wrong_audience.get_or_create(&AudienceLabels { presented_for, resource }).inc();
+    pub fn wrong_audience(&self, presented_for: Option<&Arc<str>>, resource: &Arc<str>) {
+        self.by_resource.wrong_audience(presented_for, resource);
+    }
+
+    /// Forgets what was counted for every resource but these.
+    pub fn keep_resources(&self, is_kept: impl Fn(&str) -> bool) {
+        self.by_resource.keep(is_kept);
     }
 
     /// Counts a connection that was turned away.
@@ -331,9 +296,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_more_is_forgotten() {
+        let metrics = Metrics::default();
+        let (kept, gone): (Arc<str>, Arc<str>) = (Arc::from("https://a.example"), Arc::from("https://b.example"));
+        for resource in [Some(&*kept), Some(&*gone), None] {
+            metrics.record_request(&record(resource, Outcome::Forwarded));
+        }
+        metrics.wrong_audience(Some(&gone), &kept);
+        metrics.wrong_audience(Some(&kept), &gone);
+        assert!(metrics.encode().contains("https://b.example"));
+        metrics.keep_resources(|key| key == &*kept);
+        let text = metrics.encode();
+        assert!(text.contains("https://a.example") && text.contains("none") && !text.contains("https://b.example"));
+    }
+
+    #[test]
     fn the_names_are_those_of_the_documentation() {
         let metrics = Metrics::default();
-        metrics.wrong_audience(None, Arc::from("https://a.example"));
+        metrics.wrong_audience(None, &Arc::from("https://a.example"));
         metrics.connection_refused(ConnectionRefusal::HeaderTimeout);
         metrics.reloaded(7);
         metrics.attach(Sources {

@@ -3,6 +3,7 @@
 //! A label comes from the configuration or from a closed enum, never from a request. A line never holds a token, a
 //! secret or a query string.
 
+mod by_resource;
 pub mod log;
 pub mod metrics;
 

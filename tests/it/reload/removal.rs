@@ -144,3 +144,18 @@ async fn an_issuer_that_is_no_more_vouches_no_more() {
     assert!(changed.contains(&"trusted issuer partner: added".to_owned()), "{changed:?}");
     assert_eq!(verdict().await, "200", "its keys were tried before it was trusted");
 }
+
+#[tokio::test]
+async fn what_was_counted_for_a_removed_resource_is_forgotten() {
+    let place = Workplace::start(&yaml(&[FIRST, SECOND])).await;
+    assert_eq!(place.verdict(API2).await, "200");
+    let metrics = async || Ask::new(place.gateway.admin, "GET", "localhost", "/metrics").send().await.body;
+    assert!(metrics().await.contains("https://api2.example.com"));
+    place.adopt(&yaml(&[FIRST])).await;
+    let forgotten = async {
+        while metrics().await.contains("https://api2.example.com") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, forgotten).await.expect("it is forgotten once nothing is under way");
+}
