@@ -12,6 +12,9 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;ma
     border-bottom:1px solid #ddd;vertical-align:top}th{font-weight:600}code{font-size:.9em}.bad{color:#b00020}\
     @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.bad{color:#ff8a80}}";
 
+/// The most resources that somebody would scroll through; `/config` has all of them.
+const MOST_RESOURCES: usize = 500;
+
 /// The status page.
 pub(super) fn status(desk: &Desk) -> String {
     let snapshot = desk.current.load();
@@ -27,10 +30,14 @@ pub(super) fn status(desk: &Desk) -> String {
         row(&mut issuers, &[&name, &escape(&keyring.issuer().issuers.join(", ")), &keys, &(age + &trouble)]);
     }
     let mut resources = String::new();
-    for (resource, pool) in snapshot.config.resources.iter().zip(&snapshot.upstreams) {
+    for (resource, pool) in snapshot.config.resources.iter().zip(&snapshot.upstreams).take(MOST_RESOURCES) {
         let scopes: Vec<&str> = resource.scopes.iter().map(|(scope, _)| scope.as_str()).collect();
         let key = format!("<code>{}</code>", escape(resource.key.as_str()));
         row(&mut resources, &[&key, ground(resource), &escape(&scopes.join(" ")), &servers(resource, pool)]);
+    }
+    let left = snapshot.config.resources.len().saturating_sub(MOST_RESOURCES);
+    if left > 0 {
+        row(&mut resources, &[&format!("and {left} more"), "", "", ""]);
     }
     format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Narrowgate</title>\
