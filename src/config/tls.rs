@@ -7,11 +7,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use webpki::EndEntityCert;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::fault::Place;
 use super::model::Certificate;
 use super::read::{Reader, Section};
 use super::yaml::{Kind, Node};
+use crate::clock::Timestamp;
 use crate::secret::Secret;
 
 /// The longest PEM file, in bytes; a whole bundle of public roots is a quarter of that.
@@ -100,6 +103,10 @@ pub(super) fn key_pair(
     let leaf = chain.first()?.clone();
     match CertifiedKey::new(chain, signing).keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+            if has_expired(&leaf) {
+                let message = format!("the certificate `{}` has expired", reader.public(&path));
+                reader.log.warning(section.place(), message, "whoever checks it refuses it; have it renewed");
+            }
             let certificate = Certificate { cert: reader.resolve(&path), cert_pem: cert_pem.into(), key_pem };
             Some((certificate, leaf))
         }
@@ -117,6 +124,13 @@ pub(super) fn key_pair(
             None
         }
     }
+}
+
+/// Whether a certificate's time is over; one that cannot be read tells nothing.
+fn has_expired(certificate: &CertificateDer<'_>) -> bool {
+    let read = X509Certificate::from_der(certificate);
+    let end = read.ok().map(|(_, certificate)| certificate.validity().not_after.timestamp());
+    end.is_some_and(|end| u64::try_from(end).is_ok_and(|end| end < Timestamp::now().0))
 }
 
 fn chain(reader: &mut Reader, node: &Node, pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
