@@ -3,7 +3,11 @@
 //! Pingora runs an exchange as one future, which [`Served`] holds: to end an exchange is to drop that future. Over
 //! HTTP/1 the connection goes with it; over HTTP/2 the stream is reset, and the others on its connection go on.
 
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,13 +16,12 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
-use tokio::sync::Notify;
 use tokio::task_local;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::proxy::Proxy;
 use crate::config::{Limits, OnRemoval};
-use crate::snapshot::{Current, Snapshot};
+use crate::snapshot::Snapshot;
 
 task_local! {
     /// The ending of the exchange that this task serves.
@@ -27,16 +30,14 @@ task_local! {
 
 /// When an exchange ends at the latest. Its resource may bring that forward by going.
 #[derive(Debug, Default)]
-pub(super) struct Ending {
-    state: Mutex<State>,
-    changed: Notify,
-}
+pub(super) struct Ending(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
     resource: Option<(Arc<str>, OnRemoval)>,
     at: Option<Instant>,
     is_removed: bool,
+    waiting: Option<Waker>,
 }
 
 impl Ending {
@@ -49,13 +50,9 @@ impl Ending {
     pub(super) fn no_later_than(&self, instant: Instant) {
         let mut state = self.state();
         state.at = Some(state.at.map_or(instant, |at| at.min(instant)));
+        let waiting = state.waiting.take();
         drop(state);
-        self.changed.notify_one();
-    }
-
-    /// The exchange lives on this resource; `on_removal` is what it says about its end.
-    pub(super) fn depends_on(&self, resource: &Arc<str>, on_removal: OnRemoval) {
-        self.state().resource = Some((Arc::clone(resource), on_removal));
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Looks whether the resource is still there.
@@ -80,31 +77,64 @@ impl Ending {
         let is_over = state.at.is_some_and(|at| at <= Instant::now());
         match (is_over, state.is_removed) {
             (true, true) => Some("the resource was removed"),
-            (true, false) => Some("the tunnel reached its age"),
+            (true, false) => Some("the tunnel reached its age, or its token's end"),
             (false, _) => None,
         }
     }
 
-    /// Resolves when the exchange's time is up.
-    async fn comes(&self) {
-        loop {
-            let changed = self.changed.notified();
-            let at = self.state().at;
-            match at {
-                None => changed.await,
-                Some(at) => {
-                    tokio::select! {
-                        () = sleep_until(at) => return,
-                        () = changed => {}
-                    }
-                }
-            }
+    /// Ready once the time is up. Cheap while nobody has said when that is; `alarm` is kept between calls.
+    fn poll_comes(&self, context: &mut Context<'_>, alarm: &mut Option<Pin<Box<Sleep>>>) -> Poll<()> {
+        let mut state = self.state();
+        if !state.waiting.as_ref().is_some_and(|waiting| waiting.will_wake(context.waker())) {
+            state.waiting = Some(context.waker().clone());
         }
+        let Some(at) = state.at else { return Poll::Pending };
+        drop(state);
+        let alarm = alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if alarm.deadline() != at {
+            alarm.as_mut().reset(at);
+        }
+        alarm.as_mut().poll(context)
     }
 
     /// The lock; what it guards is whole after each statement.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The endings of all exchanges that depend on a resource, so that a reload can tell them. In parts, so that requests
+/// seldom wait for each other.
+#[derive(Debug, Default)]
+pub(super) struct Endings([Mutex<HashMap<usize, Arc<Ending>>>; 16]);
+
+impl Endings {
+    /// The exchange lives on this resource from now on; `on_removal` is what it says about its end.
+    pub(super) fn depends_on(&self, ending: &Arc<Ending>, resource: &Arc<str>, on_removal: OnRemoval) {
+        ending.state().resource = Some((Arc::clone(resource), on_removal));
+        let place = Arc::as_ptr(ending) as usize;
+        self.part(place).insert(place, Arc::clone(ending));
+    }
+
+    /// The exchange is over.
+    pub(super) fn is_over(&self, ending: &Arc<Ending>) {
+        if ending.state().resource.is_some() {
+            let place = Arc::as_ptr(ending) as usize;
+            self.part(place).remove(&place);
+        }
+    }
+
+    /// Tells every exchange that there is another configuration.
+    pub(super) fn reconsider(&self, snapshot: &Snapshot) {
+        for part in &self.0 {
+            let endings: Vec<_> = part.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+            endings.iter().for_each(|ending| ending.reconsider(snapshot));
+        }
+    }
+
+    fn part(&self, place: usize) -> MutexGuard<'_, HashMap<usize, Arc<Ending>>> {
+        // The lowest bits of an address are always zero.
+        self.0[(place >> 7) % self.0.len()].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,16 +142,15 @@ impl Ending {
 /// that was current when it came.
 pub(super) struct Served {
     proxy: Arc<HttpProxy<Proxy>>,
-    current: Arc<Current>,
     options: HttpServerOptions,
     header_bytes: usize,
 }
 
 impl Served {
-    pub(super) fn new(proxy: Arc<HttpProxy<Proxy>>, current: Arc<Current>, limits: &Limits) -> Self {
+    pub(super) fn new(proxy: Arc<HttpProxy<Proxy>>, limits: &Limits) -> Self {
         let mut options = Self::options();
         options.h2_idle_timeout = Some(limits.idle_timeout);
-        Self { proxy, current, options, header_bytes: limits.header_bytes }
+        Self { proxy, options, header_bytes: limits.header_bytes }
     }
 
     /// What no configuration changes; the proxy itself asks for it, too.
@@ -141,18 +170,13 @@ impl HttpServerApp for Served {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let ending = Arc::new(Ending::default());
-        let mut replacements = self.current.replacements();
-        let exchange = OWN.scope(Arc::clone(&ending), self.proxy.process_new_http(session, shutdown));
-        tokio::pin!(exchange);
-        loop {
-            tokio::select! {
-                biased;
-                reused = &mut exchange => return reused,
-                () = ending.comes() => return None,
-                // The sender lives as long as `self`.
-                _ = replacements.changed() => ending.reconsider(&self.current.load()),
-            }
-        }
+        let mut exchange = pin!(OWN.scope(Arc::clone(&ending), self.proxy.process_new_http(session, shutdown)));
+        let mut alarm = None;
+        poll_fn(|context| match exchange.as_mut().poll(context) {
+            Poll::Ready(reused) => Poll::Ready(reused),
+            Poll::Pending => ending.poll_comes(context, &mut alarm).map(|()| None),
+        })
+        .await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
@@ -171,28 +195,42 @@ impl HttpServerApp for Served {
 mod tests {
     use super::*;
 
+    async fn comes(ending: &Ending) {
+        let mut alarm = None;
+        poll_fn(|context| ending.poll_comes(context, &mut alarm)).await;
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_earliest_end_counts() {
         let ending = Arc::new(Ending::default());
         let begun = Instant::now();
-        ending.no_later_than(begun + Duration::from_secs(60));
         let waiting = tokio::spawn({
             let ending = Arc::clone(&ending);
-            async move { ending.comes().await }
+            async move { comes(&ending).await }
         });
-        tokio::task::yield_now().await;
-        ending.no_later_than(begun + Duration::from_secs(20));
-        ending.no_later_than(begun + Duration::from_secs(40));
+        for seconds in [60, 20, 40] {
+            tokio::task::yield_now().await;
+            ending.no_later_than(begun + Duration::from_secs(seconds));
+        }
         waiting.await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 20);
-        assert_eq!(ending.cause(), Some("the tunnel reached its age"));
+        assert_eq!(ending.cause(), Some("the tunnel reached its age, or its token's end"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_exchange_that_was_told_nothing_goes_on() {
         let ending = Ending::default();
         let day = Duration::from_secs(86400);
-        assert!(tokio::time::timeout(day, ending.comes()).await.is_err());
+        assert!(tokio::time::timeout(day, comes(&ending)).await.is_err());
         assert_eq!(ending.cause(), None);
+    }
+
+    #[test]
+    fn what_is_over_is_kept_no_longer() {
+        let (endings, resource) = (Endings::default(), Arc::from("https://api.example"));
+        let all: Vec<_> = (0..100).map(|_| Arc::new(Ending::default())).collect();
+        all.iter().for_each(|ending| endings.depends_on(ending, &resource, OnRemoval::Close));
+        all.iter().for_each(|ending| endings.is_over(ending));
+        assert!(all.iter().all(|ending| Arc::strong_count(ending) == 1));
     }
 }

@@ -12,11 +12,11 @@ use http::{HeaderValue, Method};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
-use super::ending::Ending;
-use crate::config::ResourceId;
+use super::ending::{Ending, Endings};
+use crate::config::{OnRemoval, ResourceId};
 use crate::guard::{Denial, Permit};
 use crate::oauth::Reason;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::Metrics;
 use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::{Outcome, RequestRecord};
@@ -31,6 +31,7 @@ pub(super) struct UnderWay(Arc<Count>);
 struct Count {
     exchanges: AtomicUsize,
     none_left: Notify,
+    endings: Endings,
 }
 
 impl UnderWay {
@@ -42,6 +43,11 @@ impl UnderWay {
         if self.0.exchanges.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.none_left.notify_waiters();
         }
+    }
+
+    /// When they end at the latest, as far as they depend on a resource.
+    pub(super) fn endings(&self) -> &Endings {
+        &self.0.endings
     }
 
     /// How many there are.
@@ -155,6 +161,15 @@ impl Exchange {
         self.snapshot.upstreams.get(self.permit.as_ref()?.resource().0)
     }
 
+    /// Lives on what it was permitted from now on, and ends with it.
+    pub(super) fn depends_on(&self, resource: &Arc<str>, on_removal: OnRemoval, current: &Current) {
+        self.under_way.endings().depends_on(&self.ending, resource, on_removal);
+        if !current.is(&self.snapshot) {
+            // Replaced since it was decided, so nobody else would tell.
+            self.ending.reconsider(&current.load());
+        }
+    }
+
     /// Notes that the request was refused.
     pub(super) fn refused(&mut self, denial: &Denial) {
         self.record.outcome = Outcome::Denied(denial.reason);
@@ -227,6 +242,7 @@ impl Drop for Exchange {
         if let Some(connection) = &self.connection {
             connection.exchange_ends();
         }
+        self.under_way.endings().is_over(&self.ending);
         self.under_way.end();
     }
 }

@@ -28,6 +28,7 @@ use super::terms::{Offer, Offers, Prepared, Terms};
 use super::tls::CertificateError;
 use super::watched::{Patience, Watched};
 use crate::config::{Limits, Listener};
+use crate::snapshot::Current;
 use crate::telemetry::metrics::ConnectionRefusal;
 
 const BACKLOG: u32 = 1024;
@@ -104,6 +105,7 @@ impl Listening {
         let (stop, stopping) = watch::channel(false);
         let (cut, cutting) = watch::channel(false);
         let (open, all_closed) = mpsc::channel(1);
+        tokio::spawn(tell_endings(Arc::clone(&gateway.current), under_way.clone(), stopping.clone()));
         let front = Front { proxy: Arc::new(proxy), gateway, door: Door::default(), stopping, cutting, open };
         let addresses = self.sockets.iter().map(|socket| socket.address).collect();
         let offers = self.sockets.iter().map(|socket| Arc::clone(&socket.offer)).collect();
@@ -227,8 +229,8 @@ impl Front {
             _ = self.stopping.wait_for(|stop| *stop) => false,
         };
         if greeted {
-            let (proxy, current) = (Arc::clone(&self.proxy), Arc::clone(&self.gateway.current));
-            let served = current.look(|snapshot| Served::new(proxy, Arc::clone(&current), &snapshot.config.limits));
+            let proxy = Arc::clone(&self.proxy);
+            let served = self.gateway.current.look(|snapshot| Served::new(proxy, &snapshot.config.limits));
             Arc::new(served).process_new(Box::new(stream), &self.stopping).await;
         }
     }
@@ -275,6 +277,20 @@ impl Serving {
         let _ = self.cut.send(true);
         let _ = timeout(FLUSH, self.all_closed.recv()).await;
         left
+    }
+}
+
+/// Tells what is under way of every reload, until the listeners stop.
+async fn tell_endings(current: Arc<Current>, under_way: UnderWay, mut stopping: watch::Receiver<bool>) {
+    let mut replacements = current.replacements();
+    loop {
+        tokio::select! {
+            replaced = replacements.changed() => match replaced {
+                Ok(()) => under_way.endings().reconsider(&current.load()),
+                Err(_) => return,
+            },
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
     }
 }
 

@@ -217,10 +217,7 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, c
     exchange.record.outcome = Outcome::Forwarded;
     exchange.permit = Some(permit);
     if let Some(pool) = exchange.pool() {
-        exchange.ending.depends_on(pool.resource(), resource.on_removal);
-        if !current.is(&exchange.snapshot) {
-            exchange.ending.reconsider(&current.load());
-        }
+        exchange.depends_on(pool.resource(), resource.on_removal, current);
     }
     if expects && !session.as_mut().is_body_done() {
         // Pingora neither answers nor waits for an upstream's answer: the client would sit out its own patience. It
