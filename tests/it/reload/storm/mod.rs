@@ -19,8 +19,9 @@ use world::World;
 mod range;
 mod world;
 
-const PLAIN: usize = 40;
+const PLAIN: usize = 36;
 const ENCRYPTED: usize = 4;
+const HTTP2: usize = 4;
 /// How many bytes the program may grow by between the warm tenth and the end.
 const GROWTH: u64 = 24 << 20;
 
@@ -36,7 +37,8 @@ async fn no_request_fails_or_is_misjudged_while_the_configuration_changes() {
     let range = Arc::new(Range::new(&place, &sites));
     let plain = (0..PLAIN).map(|first| tokio::spawn(Arc::clone(&range).ask_plainly(first)));
     let encrypted = (0..ENCRYPTED).map(|first| tokio::spawn(Arc::clone(&range).ask_encrypted(first)));
-    let asking: Vec<_> = plain.chain(encrypted).collect();
+    let http2 = (0..HTTP2).map(|first| tokio::spawn(Arc::clone(&range).ask_by_http2(first)));
+    let asking: Vec<_> = plain.chain(encrypted).chain(http2).collect();
 
     let mut storm = Storm { place: &place, range: &range, sites: &sites, generation: 1, orders: 0 };
     let (begun, mut rounds, mut warm) = (Instant::now(), 0, None);
@@ -189,5 +191,5 @@ async fn hold_against_log(place: &Workplace, answers: &Answers) {
         judged += 1;
     }
     // The last line of a connection may still be on its way.
-    assert!(judged + PLAIN + ENCRYPTED >= answers.len(), "{judged} lines for {} requests", answers.len());
+    assert!(judged + PLAIN + ENCRYPTED + HTTP2 >= answers.len(), "{judged} lines for {} requests", answers.len());
 }

@@ -1,4 +1,4 @@
-//! The load of the storm: kept connections, plain and encrypted, that ask without a pause.
+//! The load of the storm: kept connections, plain, encrypted and of HTTP/2, that ask without a pause.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -17,6 +18,7 @@ use super::super::{API1, API2, Workplace};
 use super::Site;
 use super::world::{KINDS, Kind, World};
 use crate::client::answer;
+use crate::gateway::PATIENCE;
 
 /// How many requests an encrypted connection carries before the next handshake.
 const REQUESTS_A_HANDSHAKE: usize = 20;
@@ -119,6 +121,33 @@ impl Range {
                     break;
                 }
             }
+        }
+        answers
+    }
+
+    /// One connection of HTTP/2, request after request.
+    pub async fn ask_by_http2(self: Arc<Self>, first: usize) -> Answers {
+        let mut answers = Answers::new();
+        let stream = TcpStream::connect(self.plain).await.expect("the gateway listens");
+        let (mut client, connection) = h2::client::handshake(stream).await.expect("it speaks HTTP/2");
+        tokio::spawn(connection);
+        let mut at = first;
+        while !self.is_over.load(Ordering::Relaxed) {
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            let acknowledged = self.acknowledged.load(Ordering::SeqCst);
+            let (kind, host, token) = &self.requests[at % self.requests.len()];
+            let request = http::Request::get(format!("http://{host}/{number}"));
+            let request = request.header("authorization", format!("Bearer {token}")).body(()).expect("it is a request");
+            client = client.ready().await.expect("the connection is kept");
+            let (answer, _) = client.send_request(request, true).expect("a request is taken");
+            let mut answer = timeout(PATIENCE, answer).await.expect("in time").expect("a request is answered");
+            let status = answer.status().as_u16();
+            while let Some(data) = answer.body_mut().data().await {
+                let length = data.expect("an answer is whole").len();
+                let _ = answer.body_mut().flow_control().release_capacity(length);
+            }
+            answers.insert(number, Answered { kind: *kind, status, acknowledged });
+            at += 1;
         }
         answers
     }
