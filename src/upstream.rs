@@ -188,7 +188,8 @@ impl UpstreamPool {
             false => self.turn.load(Ordering::Relaxed),
         };
         let count = self.servers.len();
-        let mut last_resort = None;
+        // Where no address takes requests, one whose check succeeds comes before one whose check fails.
+        let mut last_resort: Option<(bool, Attempt)> = None;
         for offset in 0..count {
             let server = &self.servers[turn.wrapping_add(offset) % count];
             let endpoints = server.endpoints();
@@ -207,10 +208,13 @@ impl UpstreamPool {
                 if admission != Admission::Refused {
                     return Some(self.destination(attempt(), tried));
                 }
-                last_resort.get_or_insert_with(attempt);
+                let is_healthy = endpoint.is_healthy();
+                if last_resort.as_ref().is_none_or(|(was_healthy, _)| is_healthy && !was_healthy) {
+                    last_resort = Some((is_healthy, attempt()));
+                }
             }
         }
-        last_resort.map(|attempt| self.destination(attempt, tried))
+        last_resort.map(|(_, attempt)| self.destination(attempt, tried))
     }
 
     /// Takes note that a server has begun to answer.

@@ -166,7 +166,8 @@ impl Check {
         Ok(question)
     }
 
-    fn note(&self, address: SocketAddr, answer: std::result::Result<u16, String>) {
+    /// Takes note of one answer: its status, or why there was none.
+    pub(super) fn note(&self, address: SocketAddr, answer: std::result::Result<u16, String>) {
         let wanted = |status: u16| match self.settings.statuses.as_slice() {
             [] => (200..300).contains(&status),
             statuses => statuses.contains(&status),

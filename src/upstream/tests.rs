@@ -129,6 +129,16 @@ fn when_all_addresses_are_out_all_are_tried() {
 }
 
 #[test]
+fn when_none_takes_requests_one_that_is_well_comes_first() {
+    let pool = pool("{ urls: [http://192.0.2.1, http://192.0.2.2], health_check: /healthz, eject: { after: 1 } }");
+    let [well, ill] = [0, 1].map(|at| Arc::clone(&pool.servers[at].endpoints().all[0]));
+    pool.servers[1].check.as_ref().unwrap().note(ill.address, Ok(503));
+    pool.failed(&next(&pool).attempt, Instant::now());
+    assert!(!ill.is_healthy() && well.is_healthy());
+    assert_eq!(addresses(&pool, 4), ["192.0.2.1:80"; 4]);
+}
+
+#[test]
 fn an_only_address_and_one_that_is_never_ejected_stay() {
     for upstream in [
         "{ url: http://192.0.2.1, eject: { after: 1 } }",
