@@ -27,7 +27,8 @@ fn new_pem(algorithm: SigningAlgorithm) -> Vec<u8> {
     pem("PRIVATE KEY", new(algorithm).1.expose())
 }
 
-/// A key that no library here would make.
+/// A key that no library here would make, from `openssl genpkey` with `rsa_keygen_bits:1024`, with
+/// `rsa_keygen_pubexp:4294967311`, or with `-algorithm RSA-PSS`. None of them is used anywhere.
 fn odd(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/signing").join(name)).unwrap()
 }
