@@ -77,15 +77,15 @@ pub struct Login<'a> {
     pub amr: &'a [String],
 }
 
-/// One access token, for one audience, before it is signed. Only [`AccessToken::new`] makes one.
-#[derive(Clone, Debug)]
+/// One access token, for one audience, before it is signed. Only [`AccessToken::new`] makes one, and nothing copies it.
+#[derive(Debug)]
 pub struct AccessToken {
     root: GrantId,
     claims: Claims,
 }
 
 /// The claims, in the order in which they are written.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Debug, Serialize)]
 struct Claims {
     iss: Box<str>,
     sub: Box<str>,

@@ -13,7 +13,6 @@ use super::{AccessToken, SigningKey};
 use crate::oauth::{Scope, SigningAlgorithm};
 
 /// An access token that opens its audience for whoever holds it. Its text never shows itself.
-#[derive(Clone)]
 pub struct MintedToken {
     compact: Zeroizing<String>,
     said: AccessToken,
