@@ -91,9 +91,73 @@ impl FromStr for Algorithm {
     }
 }
 
+/// An algorithm that our own issuer signs with, one for each family that resource servers ask for.
+///
+/// Deliberately absent: the longer hashes and curves, which cost more and protect nothing better here.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256 with SHA-256: short, quick and known to everybody.
+    #[default]
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, which every resource server must know (RFC 9068 §2.1).
+    Rs256,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// EdDSA on Ed25519, under the name that more libraries know.
+    EdDsa,
+}
+
+impl SigningAlgorithm {
+    /// Every algorithm, in the order in which messages list them.
+    pub const ALL: [Self; 4] = [Self::Es256, Self::Rs256, Self::Ps256, Self::EdDsa];
+
+    /// The same algorithm among those that are verified.
+    pub fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Es256 => Algorithm::Es256,
+            Self::Rs256 => Algorithm::Rs256,
+            Self::Ps256 => Algorithm::Ps256,
+            Self::EdDsa => Algorithm::EdDsa,
+        }
+    }
+
+    /// The name in the `alg` header and in a JWK.
+    pub fn as_str(self) -> &'static str {
+        self.algorithm().as_str()
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// An algorithm that is verified, but never signed with here.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("tokens are signed with ES256, RS256, PS256 or EdDSA")]
+pub struct NotForSigning;
+
+impl TryFrom<Algorithm> for SigningAlgorithm {
+    type Error = NotForSigning;
+
+    fn try_from(algorithm: Algorithm) -> Result<Self, NotForSigning> {
+        Self::ALL.into_iter().find(|signing| signing.algorithm() == algorithm).ok_or(NotForSigning)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_of_them_sign() {
+        let signing: Vec<_> =
+            Algorithm::ALL.into_iter().filter_map(|one| SigningAlgorithm::try_from(one).ok()).collect();
+        assert_eq!(signing.len(), SigningAlgorithm::ALL.len());
+        assert_eq!(SigningAlgorithm::default(), SigningAlgorithm::Es256);
+        assert_eq!(SigningAlgorithm::try_from(Algorithm::Es384), Err(NotForSigning));
+    }
 
     #[test]
     fn every_name_reads_back() {

@@ -3,13 +3,15 @@
 //! Every name here is the standards' name. What is parsed once is a type from then on.
 
 mod algorithm;
+mod claim_names;
 mod indicator;
 mod party;
 mod reason;
 mod rejection;
 mod scope;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm::{Algorithm, NotForSigning, SigningAlgorithm, UnknownAlgorithm};
+pub use claim_names::{PROTOCOL_CLAIMS, is_protocol_claim};
 pub use indicator::{InvalidIndicator, ResourceIndicator};
 pub use party::{ClientRef, InvalidIssuerName, IssuerName, Subject};
 pub use reason::Reason;

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// How deep a document may be nested; delegation chains and provider claims stay far below.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Why a text is no object with one reading.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

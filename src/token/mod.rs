@@ -1,8 +1,9 @@
-//! Access tokens of others: taken apart, proven genuine with the keys of their issuer, judged for one audience.
+//! Access tokens. Those that are shown to us: taken apart, proven genuine with the keys of their issuer, judged for one audience.
 //!
 //! [`verify()`] is the only way from text to a [`VerifiedToken`], and it asks for the [`Audience`]. In between stands
 //! the [`GenuineToken`], which a signature proved and which may be kept in the [`TokenCache`]; what changes from one
 //! request to the next (time, audience) is judged every time. How the keys are had and kept is the matter of [`keys`].
+//! Those of our own issuer are made by [`mint`].
 
 mod audience;
 mod cache;
@@ -11,6 +12,7 @@ mod compact;
 mod genuine;
 mod json;
 pub mod keys;
+pub mod mint;
 mod rejection;
 mod verify;
 

@@ -1,0 +1,30 @@
+//! The access tokens of our own issuer: what they say, and the keys that sign them (RFC 9068).
+//!
+//! [`AccessToken::new`] is the only way to say something and [`AccessToken::sign`] the only thing that a [`SigningKey`]
+//! does, so what holds for one holds for every token that leaves: one audience, only scopes that it owns, an end no later
+//! than that of what it came from. Who may have which token is the matter of the grants, which know no key.
+//!
+//! Deliberately absent: a store, rotation, and any JWT that is no access token.
+
+mod access_token;
+mod actor;
+mod grant_id;
+mod minted;
+mod private_key;
+mod public_jwk;
+mod signing_key;
+mod signing_keys;
+mod user_claims;
+
+pub use access_token::{AccessToken, Login, NewAccessToken, Source, TokenSubject};
+pub use actor::{Actor, InvalidActor};
+pub use grant_id::{GrantId, InvalidGrantId};
+pub use minted::{MintedToken, NotMinted};
+pub use private_key::{KeyKind, SigningKeyFault};
+pub use public_jwk::{JwkSet, PublicJwk};
+pub use signing_key::SigningKey;
+pub use signing_keys::{SigningKeys, SigningKeysFault};
+pub use user_claims::{InvalidUserClaim, UserClaims};
+
+#[cfg(test)]
+mod tests;
