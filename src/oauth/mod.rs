@@ -3,6 +3,7 @@
 //! Every name here is the standards' name. What is parsed once is a type from then on.
 
 mod algorithm;
+mod error;
 mod indicator;
 mod party;
 mod reason;
@@ -10,6 +11,7 @@ mod rejection;
 mod scope;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use error::OAuthError;
 pub use indicator::{InvalidIndicator, ResourceIndicator};
 pub use party::{ClientRef, InvalidIssuerName, IssuerName, Subject};
 pub use reason::Reason;
