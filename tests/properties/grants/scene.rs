@@ -150,8 +150,8 @@ fn any_token() -> impl Strategy<Value = Token> {
     ];
     let audiences =
         prop_oneof![4 => prop::collection::vec(audience.clone(), 1), 1 => prop::collection::vec(audience, 0..4)];
-    let may_act = prop::option::weighted(0.3, (0usize..4, client_name()));
-    let tail = (0usize..6, prop::bool::weighted(0.05), 0u64..2_000);
+    let may_act = prop::option::weighted(0.15, (0usize..4, client_name()));
+    let tail = (select(vec![0, 0, 1, 3, 4, 5]), prop::bool::weighted(0.05), 0u64..2_000);
     let head = (0usize..3, audiences, client_name(), select(vec!["alice", "one|alice"]));
     (head, prop::option::weighted(0.8, some_of(UNIVERSE)), may_act, tail).prop_map(
         |((issuer, audiences, client, subject), scopes, may_act, (actors, bound, end))| Token {
