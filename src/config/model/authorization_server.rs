@@ -38,13 +38,13 @@ pub struct Client {
     pub authentication: ClientAuthentication,
     /// The matrix: at which resource it may have which scopes.
     pub resources: BTreeMap<ResourceId, Vec<ScopePattern>>,
-    /// The resource that is meant when none is named.
+    /// The resource that is meant when none is named; one of the matrix.
     pub default_resource: Option<ResourceId>,
     /// The resource that this client *is*: tokens addressed there are addressed to it.
     pub serves: Option<ResourceId>,
     /// Where to tokens of others may be carried on, and what their scopes are worth there.
     pub exchange: BTreeMap<ResourceId, Vec<EdgeScope>>,
-    /// Its client ids at other issuers, one at each.
+    /// Its client ids at other issuers, one at each; no two clients share one.
     pub known_as: BTreeMap<IssuerId, String>,
     /// Whether it is shut out for now.
     pub disabled: bool,

@@ -72,6 +72,15 @@ fn there_is_exactly_one_target() {
 }
 
 #[test]
+fn a_resource_out_of_reach_looks_like_none_whatever_the_token() {
+    for subject in [ours(), theirs(), TokenFacts { bound: true, ..theirs() }] {
+        for name in ["https://free.example.com", "https://nobody.example"] {
+            assert_eq!(ask(&app(), &subject, &[name], None), Err(Refusal::TargetUnknown), "{name}");
+        }
+    }
+}
+
+#[test]
 fn a_token_that_is_bound_or_without_a_root_is_not_genuine() {
     assert_eq!(ask(&app(), &TokenFacts { bound: true, ..ours() }, &[ONE], None), Err(Refusal::TokenBound));
     assert_eq!(ask(&app(), &TokenFacts { root: None, ..ours() }, &[ONE], None), Err(Refusal::TokenIncomplete));
