@@ -32,7 +32,7 @@ fn is_narrow(scene: &Scene, grant: &Grant) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn an_exchange_gives_what_the_contract_gives(scene in any_scene(), now in 0u64..3_000) {

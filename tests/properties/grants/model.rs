@@ -137,7 +137,12 @@ impl Scene {
             foreign.chain([(OURS, format!("c{at}"))]).collect::<Vec<_>>()
         };
         let this = (issuer, id.to_owned());
-        let same = (0..self.askers.len()).map(names).find(|names| names.contains(&this)).unwrap_or(vec![this]);
+        let same = match (0..self.askers.len()).map(names).find(|names| names.contains(&this)) {
+            Some(names) => names,
+            // A client of ours that is no more.
+            None if issuer == OURS => return false,
+            None => vec![this],
+        };
         allowed.iter().any(|(issuer, id)| same.contains(&(*issuer, (*id).to_owned())))
     }
 

@@ -120,11 +120,11 @@ fn client_name() -> impl Strategy<Value = &'static str> {
 
 fn any_api() -> impl Strategy<Value = Api> {
     let map = prop::collection::btree_map(select(UNIVERSE.to_vec()), some_of(UNIVERSE), 1..4);
-    let entry = (prop::bool::weighted(0.8), prop::option::weighted(0.3, map), some_of(UNIVERSE))
+    let entry = (prop::bool::weighted(0.9), prop::option::weighted(0.3, map), some_of(UNIVERSE))
         .prop_map(|(exchange, map, if_none)| Entry { exchange, map, if_none });
-    let entry = prop::option::weighted(0.8, entry);
+    let entry = prop::option::weighted(0.9, entry);
     let allowed = prop::collection::vec((0usize..3, client_name()), 1..5);
-    (some_of(PATTERNS), prop::bool::weighted(0.9), uniform2(entry), prop::option::weighted(0.2, allowed))
+    (some_of(PATTERNS), prop::bool::weighted(0.9), uniform2(entry), prop::option::weighted(0.15, allowed))
         .prop_map(|(scopes, takes_ours, entries, allowed)| Api { scopes, takes_ours, entries, allowed })
 }
 
@@ -152,7 +152,7 @@ fn any_token() -> impl Strategy<Value = Token> {
         prop_oneof![4 => prop::collection::vec(audience.clone(), 1), 1 => prop::collection::vec(audience, 0..4)];
     let may_act = prop::option::weighted(0.15, (0usize..4, client_name()));
     let tail = (select(vec![0, 0, 1, 3, 4, 5]), prop::bool::weighted(0.05), 0u64..2_000);
-    let head = (0usize..3, audiences, client_name(), select(vec!["alice", "one|alice"]));
+    let head = (select(vec![0, 1, 2, 2]), audiences, client_name(), select(vec!["alice", "one|alice"]));
     (head, prop::option::weighted(0.8, some_of(UNIVERSE)), may_act, tail).prop_map(
         |((issuer, audiences, client, subject), scopes, may_act, (actors, bound, end))| Token {
             issuer,
@@ -184,20 +184,30 @@ impl Scene {
     /// it; or naming it. Left alone, tokens rarely do.
     fn nudged(mut self, nudge: usize) -> Self {
         let (asker, token) = (&self.askers[self.who], &mut self.token);
-        let target = self.targets.first().copied().unwrap_or(0);
+        let mut lead = |to: Option<&usize>| {
+            self.targets.first_mut().zip(to).map_or(0, |(target, to)| {
+                *target = *to;
+                *to
+            })
+        };
         let own_name = ["c0", "c1"][self.who];
         match nudge {
             0 | 1 => {
+                let target = lead(asker.matrix.keys().next());
                 let known_as = asker.known_as.get(token.issuer).copied().unwrap_or(Some(own_name));
                 token.client = known_as.unwrap_or("x");
                 token.audiences = vec![if nudge == 0 { key(target) } else { "account".into() }];
                 token.may_act = None;
             }
             2 => {
+                lead(asker.edges.keys().next_back());
                 token.audiences = asker.serves.map(key).into_iter().collect();
                 token.may_act = None;
             }
-            3 => token.may_act = Some((2, own_name)),
+            3 => {
+                lead(asker.edges.keys().next_back());
+                token.may_act = Some((2, own_name));
+            }
             _ => {}
         }
         self
