@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod fetch;
 pub mod guard;
+pub mod issuer;
 pub mod oauth;
 pub mod route;
 pub mod secret;

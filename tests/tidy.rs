@@ -26,7 +26,7 @@ const FLOORS: [(usize, &[&str]); 8] = [
 const STRANGERS: [(&str, &str); 1] = [("guard", "issuer")];
 
 /// Rooms, and files of rooms, that decide from values: no sockets, no runtime, no record.
-const PURE: [&str; 4] = ["guard", "oauth", "route", "token"];
+const PURE: [&str; 5] = ["guard", "issuer", "oauth", "route", "token"];
 
 /// What is pure no more in those rooms: whatever fetches keys and keeps them.
 const IMPURE_FILES: [&str; 2] = ["src/token/keys/keyring", "src/token/keys/freshness"];

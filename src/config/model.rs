@@ -11,11 +11,13 @@ use std::time::Duration;
 use crate::oauth::Scope;
 use crate::secret::Secret;
 
+mod authorization_server;
 mod issuer;
 mod listener;
 mod resource;
 mod upstream;
 
+pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, ClientId, EdgeScope, GrantType};
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };

@@ -4,6 +4,7 @@
 
 mod algorithm;
 mod claim_names;
+mod error;
 mod indicator;
 mod party;
 mod reason;
@@ -12,6 +13,7 @@ mod scope;
 
 pub use algorithm::{Algorithm, NotForSigning, SigningAlgorithm, UnknownAlgorithm};
 pub use claim_names::{PROTOCOL_CLAIMS, is_protocol_claim};
+pub use error::OAuthError;
 pub use indicator::{InvalidIndicator, ResourceIndicator};
 pub use party::{ClientRef, InvalidIssuerName, IssuerName, Subject};
 pub use reason::Reason;

@@ -1,0 +1,152 @@
+//! A request body as parameters (`application/x-www-form-urlencoded`, RFC 6749 appendix B), with one reading.
+//!
+//! The parser of the `url` crate keeps a bad escape as it is and replaces what is not UTF-8, so that two bodies can mean
+//! one thing; here both are refused. Values may be secrets: nothing of a form shows itself.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::Refusal;
+
+/// The longest body, in bytes: two tokens and room for the rest.
+const MAX_BYTES: usize = 64 << 10;
+
+/// The most parameters.
+const MAX_PARAMETERS: usize = 64;
+
+/// The longest value, in bytes after decoding.
+const MAX_VALUE: usize = 16 << 10;
+
+/// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// The parameters of one request, those without a value left out (RFC 6749 §3.2).
+pub struct Form(Vec<(String, Zeroizing<String>)>);
+
+impl Form {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::FormTooLarge`], [`Refusal::FormMalformed`] for a bad escape or what is not UTF-8, and
+    /// [`Refusal::ParameterRepeated`] for any but `resource` and `audience`, known or not.
+    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+        if body.len() > MAX_BYTES {
+            return Err(Refusal::FormTooLarge);
+        }
+        let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
+        let pieces = body.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty());
+        for (count, piece) in pieces.enumerate() {
+            if count == MAX_PARAMETERS {
+                return Err(Refusal::FormTooLarge);
+            }
+            let equals = piece.iter().position(|byte| *byte == b'=').unwrap_or(piece.len());
+            let name = decode(&piece[..equals])?;
+            let value = Zeroizing::new(decode(piece.get(equals + 1..).unwrap_or_default())?);
+            if value.len() > MAX_VALUE {
+                return Err(Refusal::FormTooLarge);
+            }
+            if value.is_empty() {
+                continue;
+            }
+            if !REPEATABLE.contains(&name.as_str()) && parameters.iter().any(|(known, _)| *known == name) {
+                return Err(Refusal::ParameterRepeated);
+            }
+            parameters.push((name, value));
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of a parameter that comes at most once.
+    pub fn one(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// Every value of a parameter that may come again, in the order in which they were sent.
+    pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Form({} parameters)", self.0.len())
+    }
+}
+
+/// Undoes the encoding: `+` is a space, `%` and two hexadecimal digits are a byte, and all of it is UTF-8.
+fn decode(encoded: &[u8]) -> Result<String, Refusal> {
+    let digit = |byte: Option<&u8>| {
+        let digit = byte.and_then(|byte| char::from(*byte).to_digit(16));
+        digit.and_then(|digit| u8::try_from(digit).ok()).ok_or(Refusal::FormMalformed)
+    };
+    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
+    let mut bytes = encoded.iter();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => digit(bytes.next())? << 4 | digit(bytes.next())?,
+            plain => *plain,
+        });
+    }
+    let text = std::str::from_utf8(&decoded).map_err(|_| Refusal::FormMalformed)?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &[u8]) -> Refusal {
+        Form::parse(body).unwrap_err()
+    }
+
+    #[test]
+    fn undoes_the_encoding_once() {
+        let form = Form::parse(b"scope=read+write%20all&secret=%2525%C3%A9%2B&&x").unwrap();
+        assert_eq!(form.one("scope"), Some("read write all"));
+        assert_eq!(form.one("secret"), Some("%25\u{e9}+"));
+        assert_eq!(form.one("x"), None);
+    }
+
+    #[test]
+    fn what_has_two_readings_is_refused() {
+        for body in [&b"a=%"[..], b"a=%2", b"a=%2g", b"a=%+1", b"%zz=a", b"a=\xff", b"a=%ff", b"a=%C3", b"\xc3=a"] {
+            assert_eq!(refused(body), Refusal::FormMalformed, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_parameter_is_absent_and_no_repetition() {
+        let form = Form::parse(b"scope=&scope=read&resource=&=x").unwrap();
+        assert_eq!((form.one("scope"), form.one("resource")), (Some("read"), None));
+    }
+
+    #[test]
+    fn only_resource_and_audience_may_come_again() {
+        let form = Form::parse(b"resource=a&resource=b&audience=c&audience=d").unwrap();
+        assert_eq!(form.all("resource").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(form.all("audience").collect::<Vec<_>>(), ["c", "d"]);
+        for body in ["scope=a&scope=a", "grant_type=a&grant%5Ftype=b", "unknown=1&unknown=1"] {
+            assert_eq!(refused(body.as_bytes()), Refusal::ParameterRepeated, "{body}");
+        }
+    }
+
+    #[test]
+    fn count_and_length_are_bounded() {
+        let many = |count: usize| (0..count).map(|at| format!("p{at}=1")).collect::<Vec<_>>().join("&");
+        assert!(Form::parse(many(MAX_PARAMETERS).as_bytes()).is_ok());
+        assert_eq!(refused(many(MAX_PARAMETERS + 1).as_bytes()), Refusal::FormTooLarge);
+        let long = |length: usize| format!("a={}", "x".repeat(length));
+        assert!(Form::parse(long(MAX_VALUE).as_bytes()).is_ok());
+        assert_eq!(refused(long(MAX_VALUE + 1).as_bytes()), Refusal::FormTooLarge);
+        assert_eq!(refused(&[b'&'; MAX_BYTES + 1]), Refusal::FormTooLarge);
+    }
+
+    #[test]
+    fn never_shows_itself() {
+        let form = Form::parse(b"client_secret=hunter2&hunter3=x").unwrap();
+        assert!(!format!("{form:?}").contains("hunter"));
+    }
+}

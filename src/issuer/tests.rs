@@ -1,0 +1,178 @@
+//! A small world in which every refusal is one step away from a grant: two APIs, an issuer, and clients around them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::config::{
+    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType, IssuerId, ResourceId,
+    parse,
+};
+use crate::oauth::{Scope, ScopePattern};
+use crate::secret::Secret;
+use crate::token::AudienceTable;
+
+mod client_credentials;
+mod exchange;
+mod subjects;
+
+const API1: ResourceId = ResourceId(0);
+const API2: ResourceId = ResourceId(1);
+const FREE: ResourceId = ResourceId(2);
+const PUBLIC: ResourceId = ResourceId(3);
+const ELSEWHERE: ResourceId = ResourceId(4);
+const VETOED: ResourceId = ResourceId(5);
+const WEB: ResourceId = ResourceId(6);
+
+const ONE: &str = "https://api1.example.com";
+const TWO: &str = "https://api2.example.com";
+
+const CORP: TokenIssuer = TokenIssuer::Trusted(IssuerId(0));
+const OTHER: TokenIssuer = TokenIssuer::Trusted(IssuerId(1));
+const PLAIN: TokenIssuer = TokenIssuer::Trusted(IssuerId(2));
+
+const YAML: &str = r#"
+listen: 127.0.0.1:8080
+trusted_issuers:
+  corp: { issuer: https://login.example.com, exchange_audiences: [account] }
+  other: { issuer: https://login.other.example }
+  plain: { issuer: https://login.plain.example, subjects: plain }
+resources:
+  https://api1.example.com:
+    upstream: http://127.0.0.1:9001
+    scopes: [read, write, "transaction:{id}"]
+    issuers:
+      corp: { audiences: ["api://one"], exchange: true, scope_map: { Docs.Read: [read], Docs.All: [read, write] }, scopes_if_none: [read] }
+      plain: { exchange: true }
+  https://api2.example.com:
+    upstream: http://127.0.0.1:9002
+    scopes: [reports, read, "payment:{id}"]
+    issuers: { corp: { exchange: true }, other: {}, plain: { exchange: true } }
+  https://free.example.com: { upstream: http://127.0.0.1:9003 }
+  https://public.example.com: { upstream: http://127.0.0.1:9004, public: true }
+  https://elsewhere.example.com: { upstream: http://127.0.0.1:9005, issuers: { own: false, corp: {} } }
+  https://vetoed.example.com: { upstream: http://127.0.0.1:9006, allowed_clients: [nobody] }
+  https://web.example.com: { upstream: http://127.0.0.1:9007, allowed_clients: [corp|reporting-web] }
+"#;
+
+/// Who asks, and where.
+struct World {
+    config: Config,
+    server: AuthorizationServer,
+    audiences: AudienceTable,
+}
+
+impl World {
+    fn new() -> Self {
+        let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::default());
+        let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+        let audiences = AudienceTable::new(&config).unwrap();
+        let clients = vec![app(), service(), onward()];
+        let server = AuthorizationServer {
+            issuer: "https://auth.example.com".into(),
+            access_token_lifetime: Duration::from_secs(300),
+            exchange_depth: 4,
+            clients,
+        };
+        Self { config, server, audiences }
+    }
+
+    fn policy(&self) -> Policy<'_> {
+        Policy { server: &self.server, config: &self.config, audiences: &self.audiences }
+    }
+}
+
+/// A client of its own, which corp knows as `reporting-web`.
+fn app() -> Client {
+    let matrix = [(API1, patterns(&["read", "write", "transaction:{id}"])), (API2, patterns(&["reports"]))];
+    Client { resources: matrix.into(), known_as: known_as("reporting-web"), ..client("app") }
+}
+
+/// The first API.
+fn service() -> Client {
+    let edge = vec![
+        EdgeScope { from: pattern("read"), to: patterns(&["reports"]) },
+        EdgeScope { from: pattern("transaction:{id}"), to: patterns(&["payment:{id}"]) },
+    ];
+    Client { serves: Some(API1), exchange: BTreeMap::from([(API2, edge)]), ..client("api1-service") }
+}
+
+/// A client with an edge to the second API, which serves nothing.
+fn onward() -> Client {
+    Client { exchange: service().exchange, known_as: known_as("corp-onward"), ..client("onward") }
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        id: id.into(),
+        grants: vec![GrantType::ClientCredentials, GrantType::TokenExchange],
+        authentication: ClientAuthentication::Secrets(vec![Secret::new("s")]),
+        resources: BTreeMap::new(),
+        default_resource: None,
+        serves: None,
+        exchange: BTreeMap::new(),
+        known_as: BTreeMap::new(),
+        disabled: false,
+    }
+}
+
+fn known_as(id: &str) -> BTreeMap<IssuerId, String> {
+    BTreeMap::from([(IssuerId(0), id.to_owned())])
+}
+
+fn pattern(text: &str) -> ScopePattern {
+    ScopePattern::parse(text).unwrap()
+}
+
+fn patterns(texts: &[&str]) -> Vec<ScopePattern> {
+    texts.iter().map(|text| pattern(text)).collect()
+}
+
+fn scopes(texts: &[&str]) -> BTreeSet<Scope> {
+    texts.iter().map(|text| Scope::parse(text).unwrap()).collect()
+}
+
+fn words(texts: &[&str]) -> Option<Vec<String>> {
+    Some(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+fn wanted(names: &[&str], asked: Option<&[&str]>) -> Wanted {
+    Wanted { names: names.iter().map(|name| (*name).to_owned()).collect(), scopes: asked.map(scopes) }
+}
+
+/// A token of ours for the first API: alice's, issued to `app`.
+fn ours() -> TokenFacts {
+    TokenFacts {
+        issuer: TokenIssuer::Own,
+        audiences: vec![ONE.into()],
+        expires: Timestamp(1_000),
+        claimed: Claimed {
+            subject: Some("corp|alice".into()),
+            client: Some("app".into()),
+            scopes: words(&["read", "transaction:7"]),
+        },
+        claimed_at: BTreeMap::new(),
+        refused_at: BTreeSet::new(),
+        may_act: None,
+        act: Vec::new(),
+        root: Some("root".into()),
+        bound: false,
+    }
+}
+
+/// A token of corp for the first API, by corp's name for it: alice's, issued to `reporting-web`.
+fn theirs() -> TokenFacts {
+    TokenFacts {
+        issuer: CORP,
+        audiences: vec!["api://one".into()],
+        claimed: Claimed {
+            subject: Some("alice".into()),
+            client: Some("reporting-web".into()),
+            scopes: words(&["Docs.Read"]),
+        },
+        root: None,
+        ..ours()
+    }
+}
