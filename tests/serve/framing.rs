@@ -76,7 +76,7 @@ async fn what_is_no_http_is_refused_in_our_words_and_counted() {
     let gateway = start_public(origin.address).await;
     assert_eq!(refused(&gateway, "\u{1}\u{2}rubbish\r\n\r\n").await, (400, "framing_invalid".to_owned()));
     assert_eq!(refused(&gateway, "GET / HTTP/1.1\r\nHost : a\r\n\r\n").await, (400, "framing_invalid".to_owned()));
-    assert!(gateway.metrics().contains(r#"narrowgate_connections_refused_total{reason="malformed"} 2"#));
+    gateway.counts(r#"narrowgate_connections_refused_total{reason="malformed"} 2"#).await;
     let connect = "CONNECT api.example:443 HTTP/1.1\r\nHost: api.example:443\r\n\r\n";
     let mut client = Client::connect(gateway.address).await;
     client.send(connect).await;

@@ -101,9 +101,14 @@ impl Running {
         timeout(PATIENCE, waiting).await.expect("the server's health did not change");
     }
 
-    /// The metrics, as a scraper reads them.
-    pub fn metrics(&self) -> String {
-        self.gateway.metrics.encode()
+    /// Waits until the metrics say this: what happens to a connection is counted while its client learns of it.
+    pub async fn counts(&self, line: &str) {
+        let counted = async {
+            while !self.gateway.metrics.encode().contains(line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, counted).await.unwrap_or_else(|_| panic!("no `{line}`"));
     }
 
     /// The metrics once everything has ended: an answer is recorded behind its last byte.

@@ -155,7 +155,7 @@ async fn a_handshake_that_fails_is_counted() {
     while plain.more().await {}
     let mut silent = crate::client::Client::connect(gateway.address).await;
     assert!(silent.is_closed().await);
-    assert!(gateway.metrics().contains(r#"narrowgate_connections_refused_total{reason="tls"} 2"#));
+    gateway.counts(r#"narrowgate_connections_refused_total{reason="tls"} 2"#).await;
 }
 
 /// Pingora's issue #935: an upload that ends in an empty DATA frame ended its chunked body twice.

@@ -49,7 +49,8 @@ async fn a_token_opens_the_door_and_is_counted() {
     let stranger = issuer.token_for("https://stranger.example");
     client.request("GET", "/", &format!("Authorization: Bearer {stranger}\r\n")).await;
     assert_eq!(client.reply().await.json()["reason"], "audience_mismatch");
-    let metrics = gateway.metrics();
+    drop(client);
+    let metrics = gateway.metrics_at_last().await;
     for line in [
         r#"narrowgate_wrong_audience_total{presented_for="none",resource="https://api.example"} 1"#,
         r#"narrowgate_requests_total{resource="https://api.example",decision="forward",reason=""} 1"#,

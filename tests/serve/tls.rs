@@ -82,7 +82,7 @@ async fn a_client_that_names_no_protocol_does_not_get_around_the_list() {
     let (mut silent, _) = client.connect(gateway.address, "api.example").await;
     silent.request("GET", "/", "").await;
     assert!(silent.is_closed().await);
-    assert!(gateway.metrics().contains(r#"narrowgate_connections_refused_total{reason="tls"} 1"#));
+    gateway.counts(r#"narrowgate_connections_refused_total{reason="tls"} 1"#).await;
     let http2 = client.connect_http2(gateway.address, "api.example").await;
     assert_eq!(get(&http2, "https://api.example/", None).await.0.status, 200);
 }
