@@ -1,7 +1,7 @@
 //! What may be minted: from a form to a [`Grant`], or to a [`Refusal`]. Values in, a value out.
 //!
 //! The rooms: [`form`] and [`request`] read what a client asks, [`policy`] says what the configuration allows, [`target`]
-//! which resource is meant and [`scopes`] which rights there; [`client_credentials`] and [`token_exchange`] are the
+//! which resource is meant and [`scopes`] which rights there; [`client_credentials()`] and [`token_exchange()`] are the
 //! grants, a file each; [`grant`] is what they all end in, and the only way to it.
 //!
 //! Deliberately absent: keys, clocks, sockets, a store. Who authenticates the client, proves the tokens of an exchange
