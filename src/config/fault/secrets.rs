@@ -85,7 +85,11 @@ fn length(value: &[char], in_braces: bool) -> usize {
     let plain = match value.first() {
         Some(quote @ ('"' | '\'')) => return quoted(*quote),
         Some('[') => value.iter().position(|c| *c == ']'),
-        _ if in_braces => value.iter().position(|c| matches!(c, ',' | '}')),
+        _ if in_braces => {
+            let name = if value.starts_with(&['$', '{']) { value.iter().position(|c| *c == '}') } else { None };
+            let behind = name.map_or(0, |end| end + 1);
+            value[behind..].iter().position(|c| matches!(c, ',' | '}')).map(|at| behind + at)
+        }
         _ => value.windows(2).position(|pair| pair[0].is_whitespace() && pair[1] == '#'),
     };
     let end = plain.unwrap_or(value.len());
@@ -117,6 +121,7 @@ mod tests {
             ("  token: a, b and c # why", "  token: ********** # why"),
             ("  secret: [new, \"${OLD}\"]", "  secret: **************]"),
             ("  secret: \"${A}hunter2\"", "  secret: *************"),
+            ("  { secret: ${A}hunter2, x: 1 }", "  { secret: ***********, x: 1 }"),
         ] {
             assert_eq!(hidden(line, None), shown);
         }
@@ -129,6 +134,7 @@ mod tests {
             "  token: |",
             "token: \"${TOKEN}\"",
             "token: ${file:a}",
+            "admin: { token: ${TOKEN} }",
             "token: \"\"",
             "token_bytes: 8KiB",
             "forward: token",
