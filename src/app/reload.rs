@@ -229,7 +229,7 @@ impl Reloader {
     }
 
     fn unusable(&self, error: &StartError, places: &Places) -> Faults {
-        let unplaced = || self.origin.source.refuse(error.to_string(), "");
+        let unplaced = || self.origin.source.refuse(&error.to_string(), "");
         error.fault(places).map_or_else(unplaced, |fault| Faults(vec![fault]))
     }
 

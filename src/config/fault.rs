@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
 pub use kind::FaultKind;
 
 mod kind;
@@ -55,6 +57,24 @@ pub struct Fault {
     pub hint: Option<String>,
     /// The line of the file, without its line end.
     pub source_line: String,
+}
+
+impl Serialize for Fault {
+    /// As scripts read it, whoever answers: rule, severity, place, message, and the hint if there is one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_struct("Fault", 7)?;
+        members.serialize_field("rule", self.kind.as_str())?;
+        members.serialize_field("severity", self.severity.as_str())?;
+        members.serialize_field("file", &self.file.display().to_string())?;
+        members.serialize_field("line", &self.place.line)?;
+        members.serialize_field("column", &self.place.column)?;
+        members.serialize_field("message", &self.message)?;
+        match &self.hint {
+            Some(hint) => members.serialize_field("hint", hint)?,
+            None => members.skip_field("hint")?,
+        }
+        members.end()
+    }
 }
 
 impl fmt::Display for Fault {

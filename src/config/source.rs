@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::fault::{Fault, FaultKind, Faults, Severity};
+use super::fault::{FaultKind, Faults, SourceText};
 use super::files::FilesRead;
 use super::yaml::START;
 use super::{Environment, Loaded, read_all};
@@ -43,16 +43,9 @@ impl Source {
     }
 
     /// What to tell of a configuration that cannot be used for a reason which has no place in it.
-    pub fn refuse(&self, message: impl Into<String>, hint: impl Into<String>) -> Faults {
-        Faults(vec![Fault {
-            severity: Severity::Error,
-            kind: FaultKind::Fault,
-            file: self.path.clone(),
-            place: START,
-            message: message.into(),
-            hint: Some(hint.into()).filter(|hint| !hint.is_empty()),
-            source_line: String::new(),
-        }])
+    pub fn refuse(&self, message: &str, hint: &str) -> Faults {
+        let text = SourceText::new(&self.path, "");
+        Faults(vec![text.fault(FaultKind::Fault, START, message, hint.to_owned())])
     }
 }
 

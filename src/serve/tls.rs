@@ -24,8 +24,7 @@ use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::protocols::tls::TlsStream;
 use pingora_core::protocols::{ALPN, Ssl};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::pem;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -194,11 +193,7 @@ impl fmt::Debug for Certificates {
 
 fn certified_key(certificate: &Certificate) -> Result<CertifiedKey, CertificateError> {
     let path = || certificate.cert.clone();
-    let chain = CertificateDer::pem_slice_iter(&certificate.cert_pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|source| CertificateError::Pem { path: path(), source })?;
-    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.expose())
-        .map_err(|source| CertificateError::Pem { path: path(), source })?;
+    let (chain, key) = certificate.read().map_err(|source| CertificateError::Pem { path: path(), source })?;
     CertifiedKey::from_der(chain, key, &default_provider())
         .map_err(|source| CertificateError::Mismatch { path: path(), source })
 }

@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::utils::tls::CertKey;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
 use super::roots::{RootsError, TrustedRoots, is_readable};
@@ -83,9 +82,7 @@ impl Trusts {
 
 /// The chain and the key as Pingora takes them. It panics where one of them cannot be read, so they are tried first.
 fn shown_certificate(written: &Certificate) -> Result<CertKey, RootsError> {
-    let unusable = |_| RootsError::ClientCertificate;
-    let chain = CertificateDer::pem_slice_iter(&written.cert_pem).collect::<Result<Vec<_>, _>>().map_err(unusable)?;
-    let key = PrivateKeyDer::from_pem_slice(written.key_pem.expose()).map_err(unusable)?;
+    let (chain, key) = written.read().map_err(|_| RootsError::ClientCertificate)?;
     let der = key.secret_der().to_vec();
     if chain.is_empty() || !chain.iter().all(is_readable) || PrivateKeyDer::try_from(der.as_slice()).is_err() {
         return Err(RootsError::ClientCertificate);

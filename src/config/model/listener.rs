@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
 use crate::secret::Secret;
 
 /// An address where requests come in.
@@ -67,6 +70,18 @@ pub struct Certificate {
     pub cert_pem: Arc<[u8]>,
     /// The key: PEM.
     pub key_pem: Secret,
+}
+
+impl Certificate {
+    /// The chain and the key, taken out of their PEM. Whether they belong together is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`pem::Error`] if one of them is none.
+    pub fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), pem::Error> {
+        let chain = CertificateDer::pem_slice_iter(&self.cert_pem).collect::<Result<Vec<_>, _>>()?;
+        Ok((chain, PrivateKeyDer::from_pem_slice(self.key_pem.expose())?))
+    }
 }
 
 impl Purpose {

@@ -88,10 +88,10 @@ impl Outcome {
                 "generation": generation,
                 "changed": changed,
                 "needs_restart": needs_restart,
-                "warnings": warnings.iter().map(fault).collect::<Value>(),
+                "warnings": warnings,
             }),
             Self::Refused { generation, faults } => {
-                json!({ "generation": generation, "faults": faults.0.iter().map(fault).collect::<Value>() })
+                json!({ "generation": generation, "faults": faults.0 })
             }
         }
     }
@@ -102,17 +102,6 @@ impl Outcome {
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
-}
-
-fn fault(fault: &Fault) -> Value {
-    json!({
-        "file": fault.file.display().to_string(),
-        "rule": fault.kind.as_str(),
-        "line": fault.place.line,
-        "column": fault.place.column,
-        "message": fault.message,
-        "hint": fault.hint,
-    })
 }
 
 pub(super) async fn reload(State(asked): State<Asked>) -> Response {
