@@ -86,7 +86,7 @@ fn snapshot(signers: &[Signer]) -> Snapshot {
     let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
     let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
     let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-    Snapshot::new(Arc::new(config), keyrings, Vec::new()).expect("the loader found no fault")
+    Snapshot::new(Arc::new(config), keyrings, None, Vec::new()).expect("the loader found no fault")
 }
 
 fn headers(token: &str) -> HeaderMap {

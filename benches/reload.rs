@@ -61,8 +61,8 @@ fn compile(config: Config, before: Option<&Snapshot>) -> Snapshot {
     let pools = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams)).expect("no CA is named");
     let config = Arc::new(config);
     let snapshot = match before {
-        Some(before) => before.followed_by(config, keyrings, pools),
-        None => Snapshot::new(config, keyrings, pools),
+        Some(before) => before.followed_by(config, keyrings, None, pools),
+        None => Snapshot::new(config, keyrings, None, pools),
     };
     snapshot.expect("the loader found no fault")
 }

@@ -16,6 +16,7 @@ pub mod route;
 pub mod secret;
 pub mod serve;
 pub mod snapshot;
+pub mod store;
 pub mod telemetry;
 pub mod token;
 pub mod upstream;

@@ -11,7 +11,9 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ResourceId};
 use crate::guard::{Earlier, Gate, InvalidGate};
-use crate::token::Keyring;
+use crate::store::Store;
+use crate::token::mint::SigningKeyring;
+use crate::token::{Keyring, Revocations};
 use crate::upstream::UpstreamPool;
 
 /// One configuration, ready to be asked.
@@ -23,9 +25,22 @@ pub struct Snapshot {
     pub config: Arc<Config>,
     /// What decides.
     pub gate: Gate,
+    /// Our own issuer; nothing where only the gate runs.
+    pub issuing: Option<Arc<Issuing>>,
     /// Where each resource's requests go, by [`crate::config::ResourceId`].
     pub upstreams: Vec<Arc<UpstreamPool>>,
     by_key: Arc<HashMap<Box<str>, ResourceId>>,
+}
+
+/// What our own issuer has and knows beyond its configuration. It lives on through reloads.
+#[derive(Debug)]
+pub struct Issuing {
+    /// Its keys.
+    pub keys: Arc<SigningKeyring>,
+    /// What it has taken back.
+    pub revocations: Arc<Revocations>,
+    /// Where its state is kept.
+    pub store: Arc<dyn Store>,
 }
 
 impl Snapshot {
@@ -38,11 +53,12 @@ impl Snapshot {
     pub fn new(
         config: Arc<Config>,
         keyrings: Vec<Arc<Keyring>>,
+        issuing: Option<Arc<Issuing>>,
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let gate = Gate::new(&config, keyrings)?;
         let by_key = Arc::new(by_key(&config));
-        Ok(Self { generation: 1, config, gate, upstreams, by_key })
+        Ok(Self { generation: 1, config, gate, issuing, upstreams, by_key })
     }
 
     /// Compiles the one that comes after this one. What did not change is shared, not made again.
@@ -54,6 +70,7 @@ impl Snapshot {
         &self,
         config: Arc<Config>,
         keyrings: Vec<Arc<Keyring>>,
+        issuing: Option<Arc<Issuing>>,
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let earlier = Earlier { config: &self.config, gate: &self.gate };
@@ -62,7 +79,7 @@ impl Snapshot {
             true => Arc::clone(&self.by_key),
             false => Arc::new(by_key(&config)),
         };
-        Ok(Self { generation: self.generation + 1, config, gate, upstreams, by_key })
+        Ok(Self { generation: self.generation + 1, config, gate, issuing, upstreams, by_key })
     }
 
     /// The resource with this key.

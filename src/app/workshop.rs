@@ -85,8 +85,8 @@ impl Workshop {
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
         let snapshot = match before {
-            Some(before) => before.followed_by(Arc::new(config), keyrings, upstreams)?,
-            None => Snapshot::new(Arc::new(config), keyrings, upstreams)?,
+            Some(before) => before.followed_by(Arc::new(config), keyrings, None, upstreams)?,
+            None => Snapshot::new(Arc::new(config), keyrings, None, upstreams)?,
         };
         Ok(Draft { trust, tended, new_keyrings, snapshot })
     }

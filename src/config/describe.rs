@@ -96,6 +96,7 @@ fn key_source(source: &KeySource) -> (&'static str, Value) {
             });
             ("jwks", places.collect())
         }
+        KeySource::Own => ("jwks", json!("this issuer's own keys")),
     }
 }
 

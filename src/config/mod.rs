@@ -158,6 +158,8 @@ fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
         admin: admin.map(|(admin, _)| admin),
         trusted_issuers: issuers.0.into_iter().map(|written| written.issuer).collect::<Option<_>>()?,
         resources: resources.into_iter().map(|written| written.resource).collect::<Option<_>>()?,
+        issuer: None,
+        store: None,
         scopes: scopes.unwrap_or_default(),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         trusted_cas: trusted_cas.map(Into::into),

@@ -17,7 +17,10 @@ mod listener;
 mod resource;
 mod upstream;
 
-pub use authorization_server::{AuthorizationServer, Client, ClientAuthentication, ClientId, EdgeScope, GrantType};
+pub use authorization_server::{
+    AuthorizationServer, Client, ClientAuthentication, ClientId, EdgeScope, GrantType, KeyFile, KeyOrigin, Signing,
+    StoreLocation,
+};
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
@@ -39,6 +42,10 @@ pub struct Config {
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// What is served; a [`ResourceId`] is a place in this list, in the order of the file.
     pub resources: Vec<Resource>,
+    /// Our own issuer; nothing where only the gate runs.
+    pub issuer: Option<AuthorizationServer>,
+    /// Where our own issuer keeps its state; nothing where only the gate runs.
+    pub store: Option<StoreLocation>,
     /// Descriptions of scopes that several resources share.
     pub scopes: BTreeMap<Scope, String>,
     /// Peers whose `X-Forwarded-*` fields count.
@@ -51,7 +58,14 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// An issuer, by its place in [`Config::trusted_issuers`].
+impl Config {
+    /// The place of our own issuer, if there is one.
+    pub fn own_issuer(&self) -> Option<IssuerId> {
+        self.issuer.as_ref().map(|_| IssuerId(self.trusted_issuers.len()))
+    }
+}
+
+/// An issuer, by its place in [`Config::trusted_issuers`]; our own one has the place behind them.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IssuerId(pub usize);
 

@@ -104,7 +104,7 @@ impl UpstreamTarget {
 /// Whether the credential goes on, for a request with a verified token.
 pub(super) fn keeps_token(forward: Forward) -> bool {
     match forward {
-        Forward::None => false,
+        Forward::None | Forward::Narrowed => false,
         Forward::Token => true,
     }
 }

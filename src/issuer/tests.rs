@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use url::Url;
+
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{
-    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType, IssuerId, ResourceId,
-    parse,
+    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType, IssuerId, KeyOrigin,
+    ResourceId, Signing, parse,
 };
-use crate::oauth::{Scope, ScopePattern};
+use crate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 use crate::token::AudienceTable;
 
@@ -72,8 +74,10 @@ impl World {
         let clients = vec![app(), service(), onward()];
         let server = AuthorizationServer {
             issuer: "https://auth.example.com".into(),
+            url: Url::parse("https://auth.example.com").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients,
         };
         Self { config, server, audiences }

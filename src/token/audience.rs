@@ -109,7 +109,7 @@ impl Audience<'_> {
         let too_broad = match self.broad_tokens {
             BroadTokens::Reject => other.is_some(),
             BroadTokens::Strict => other.is_some() || stranger,
-            BroadTokens::Accept => false,
+            BroadTokens::Narrow | BroadTokens::Accept => false,
         };
         match too_broad {
             true => {

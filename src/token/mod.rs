@@ -14,6 +14,7 @@ mod json;
 pub mod keys;
 pub mod mint;
 mod rejection;
+mod revocations;
 mod verify;
 
 pub use audience::{Audience, AudienceTable, SharedAudience};
@@ -23,4 +24,5 @@ pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
 pub use rejection::Refused;
+pub use revocations::Revocations;
 pub use verify::{Presented, TrustedKeys, VerifiedToken, Voucher, verify};

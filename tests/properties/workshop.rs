@@ -36,7 +36,8 @@ impl Gateway {
         let loaded = config::parse(yaml, &folder.join("gateway.yaml"), &Environment::default()).ok()?;
         let issuers = loaded.config.trusted_issuers.iter();
         let keyrings = issuers.map(|issuer| Keyring::new(issuer.clone(), FETCHER.clone())).collect();
-        let snapshot = Snapshot::new(Arc::new(loaded.config), keyrings, Vec::new()).expect("the loader found no fault");
+        let snapshot =
+            Snapshot::new(Arc::new(loaded.config), keyrings, None, Vec::new()).expect("the loader found no fault");
         Some(Self { snapshot, tokens: TokenCache::new(1 << 20).expect("the system has randomness") })
     }
 

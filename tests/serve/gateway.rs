@@ -74,7 +74,7 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
     let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
     let upstreams = UpstreamPool::of(&config, &[]).unwrap();
     upstream::ready(&upstreams).await;
-    let snapshot = Snapshot::new(Arc::clone(&config), keyrings.collect(), upstreams).unwrap();
+    let snapshot = Snapshot::new(Arc::clone(&config), keyrings.collect(), None, upstreams).unwrap();
     let gateway = Gateway {
         current: Arc::new(Current::new(snapshot)),
         tokens: Arc::new(TokenCache::new(1 << 20).unwrap()),

@@ -23,6 +23,10 @@ pub(super) fn exceptions(config: &Config, places: &Places) -> Vec<Exception> {
     let protected = config.resources.iter().enumerate().filter(|(_, resource)| !resource.public);
     let setting = |broad_tokens| match broad_tokens {
         BroadTokens::Reject | BroadTokens::Strict => None,
+        BroadTokens::Narrow => Some((
+            "broad_tokens: narrow",
+            "a token that names another resource as well is let in here, and stays outside of the API",
+        )),
         BroadTokens::Accept => {
             Some(("broad_tokens: accept", "a token that names another resource as well is let in here"))
         }

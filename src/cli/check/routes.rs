@@ -74,6 +74,7 @@ impl Route {
             forward: match resource.forward {
                 Forward::None => "none",
                 Forward::Token => "token",
+                Forward::Narrowed => "narrowed",
             },
             issuers: resource.issuers.iter().map(issuer).collect(),
             required_scopes: resource.required_scopes.iter().map(ToString::to_string).collect(),

@@ -39,11 +39,13 @@ pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value
         "broad_tokens": match resource.broad_tokens {
             BroadTokens::Reject => "reject",
             BroadTokens::Strict => "strict",
+            BroadTokens::Narrow => "narrow",
             BroadTokens::Accept => "accept",
         },
         "forward": match resource.forward {
             Forward::None => "none",
             Forward::Token => "token",
+            Forward::Narrowed => "narrowed",
         },
         "identity_headers": identity,
         "cors": resource.cors.as_ref().map(|cors| match &cors.origins {

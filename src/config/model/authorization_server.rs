@@ -1,26 +1,77 @@
 //! The companion authorization server: its clients, and which token each of them may have (the matrix).
 //!
-//! Deliberately absent: a way to read these from a file. What a client may have at a resource is said here and nowhere
-//! else; what the resource itself owns is said at the resource.
+//! What a client may have at a resource is said here and nowhere else; what the resource itself owns is said at the
+//! resource.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{IssuerId, JwksLocation, ResourceId};
-use crate::oauth::ScopePattern;
+use url::Url;
+
+use super::{
+    ClaimNames, ClaimPath, IssuerId, JwksLocation, KeySource, ResourceId, SubjectForm, TokenProfile, TrustedIssuer,
+};
+use crate::oauth::{IssuerName, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 
 /// The companion authorization server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuthorizationServer {
-    /// Its `iss`, byte for byte.
+    /// Its `iss`, byte for byte: the URL as it was written.
     pub issuer: String,
+    /// The same as a location: its endpoints lie below it, at this authority and path.
+    pub url: Url,
     /// How long an access token lives, where its resource says nothing else.
     pub access_token_lifetime: Duration,
     /// The most actors that one token may name.
     pub exchange_depth: usize,
+    /// What its tokens are signed with.
+    pub signing: Signing,
     /// Who may ask for tokens; a [`ClientId`] is a place in this list.
     pub clients: Vec<Client>,
+}
+
+/// What tokens are signed with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signing {
+    /// The algorithm of tokens for resources that ask for none.
+    pub algorithm: SigningAlgorithm,
+    /// Where the keys come from.
+    pub keys: KeyOrigin,
+}
+
+/// Where our own signing keys come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyOrigin {
+    /// The operator makes them, and rotates them by changing this list. Of each algorithm the first key signs and the
+    /// others are published only.
+    Files(Vec<KeyFile>),
+    /// We make them, rotate them, and keep them in the store.
+    Store {
+        /// How long one key signs.
+        rotate_every: Duration,
+        /// What they are encrypted under; nothing for a key of its own in a file beside the store.
+        encryption: Option<Secret>,
+    },
+}
+
+/// A private key in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its content: PEM.
+    pub pem: Secret,
+}
+
+/// Where state is kept that must outlive the process.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum StoreLocation {
+    /// In memory, where signing keys come from files and nobody names a store: what was revoked is forgotten at a restart.
+    Memory,
+    /// An embedded database in this file, for one process at a time.
+    File(PathBuf),
 }
 
 /// A client of our own issuer, by its place in [`AuthorizationServer::clients`].
@@ -81,6 +132,43 @@ pub enum ClientAuthentication {
     Keys(Vec<JwksLocation>),
     /// Not at all: a public client.
     None,
+}
+
+/// The label of our own issuer, which no trusted one may have.
+const OWN: &str = "own";
+
+impl AuthorizationServer {
+    /// Our own issuer as the gate sees it: tokens of RFC 9068, whose subjects and clients are printed as they are.
+    pub fn as_trusted_issuer(&self) -> TrustedIssuer {
+        let member = |name: &str| vec![ClaimPath { text: name.to_owned(), steps: vec![name.to_owned()] }];
+        TrustedIssuer {
+            name: IssuerName::parse(OWN).expect("this is a name"),
+            issuers: vec![self.issuer.clone()],
+            keys: KeySource::Own,
+            fetch_token: None,
+            algorithms: SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.algorithm()).collect(),
+            claims: ClaimNames {
+                scope: member("scope"),
+                client: member("client_id"),
+                subject: member("sub"),
+                carry: Vec::new(),
+            },
+            token_type: TokenProfile::AtJwt,
+            allow_nonce: false,
+            exchange_audiences: Vec::new(),
+            ignore_audiences: Vec::new(),
+            require: Vec::new(),
+            subjects: SubjectForm::Plain,
+            refresh: Duration::MAX,
+            refetch_after: Duration::MAX,
+            max_stale: Duration::MAX,
+        }
+    }
+
+    /// The client with this id.
+    pub fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.id == id)
+    }
 }
 
 impl Client {

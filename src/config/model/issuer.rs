@@ -59,6 +59,8 @@ pub enum KeySource {
     },
     /// Key sets, named directly; their keys are put together.
     Jwks(Vec<JwksLocation>),
+    /// This process: our own issuer hands its keys over whenever they change.
+    Own,
 }
 
 /// One key set.

@@ -138,6 +138,8 @@ pub enum BroadTokens {
     Reject,
     /// It is refused for any further audience at all but the issuer's `ignore_audiences`.
     Strict,
+    /// It is accepted, and the upstream gets one that is minted for this resource alone.
+    Narrow,
     /// It is accepted as it is: an exception to P1.
     Accept,
 }
@@ -149,6 +151,8 @@ pub enum Forward {
     None,
     /// The token that came in.
     Token,
+    /// A token of our own issuer, minted from the one that came in, for this resource alone.
+    Narrowed,
 }
 
 /// A header that tells the upstream something about the caller.

@@ -99,6 +99,7 @@ fn ground(resource: &Resource) -> &'static str {
         (true, _) => "anyone",
         (false, Forward::None) => "its token",
         (false, Forward::Token) => "its token, which is forwarded",
+        (false, Forward::Narrowed) => "its token, which is forwarded narrowed",
     }
 }
 

@@ -106,6 +106,18 @@ impl Keyring {
         ring
     }
 
+    /// The ring of our own issuer, which is handed its keys by [`Keyring::publish`] and fetches none.
+    pub fn of_our_own(issuer: TrustedIssuer, fetcher: Fetcher, keys: KeySet) -> Arc<Self> {
+        let ring = Self::new(issuer, fetcher);
+        ring.publish(keys);
+        ring
+    }
+
+    /// Takes these keys in place of those before, at once and until there are others.
+    pub fn publish(&self, keys: KeySet) {
+        self.current.store(Some(Arc::new(Current { keys: Arc::new(keys), until: Timestamp(u64::MAX) })));
+    }
+
     /// Why this ring will never have a key, if that is so: its files have none, and nothing is fetched.
     pub fn is_hopeless(&self) -> Option<String> {
         let now = Timestamp::now();

@@ -71,6 +71,7 @@ impl Place {
                     JwksLocation::File { path, json } => Self::File(path.clone(), Arc::clone(json)),
                 })
                 .collect(),
+            KeySource::Own => Vec::new(),
         }
     }
 

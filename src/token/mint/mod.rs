@@ -13,6 +13,7 @@ mod minted;
 mod private_key;
 mod public_jwk;
 mod signing_key;
+mod signing_keyring;
 mod signing_keys;
 mod user_claims;
 
@@ -23,6 +24,7 @@ pub use minted::{MintedToken, NotMinted};
 pub use private_key::{KeyKind, SigningKeyFault};
 pub use public_jwk::{JwkSet, PublicJwk};
 pub use signing_key::SigningKey;
+pub use signing_keyring::SigningKeyring;
 pub use signing_keys::{SigningKeys, SigningKeysFault};
 pub use user_claims::{InvalidUserClaim, UserClaims};
 

@@ -24,6 +24,9 @@ pub enum SigningKeysFault {
     /// One key proves one algorithm (RFC 8725 §3.1).
     #[error("one key would stand for {0} and {1}; make another one")]
     TwoAlgorithms(SigningAlgorithm, SigningAlgorithm),
+    /// No token could be verified.
+    #[error("the gate could not verify with what is published")]
+    Unverifiable,
 }
 
 impl SigningKeys {

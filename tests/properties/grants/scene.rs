@@ -8,18 +8,19 @@ use std::time::Duration;
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
     self, AllowedClient, AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType,
-    IssuerId, ResourceId, ResourceIssuer,
+    IssuerId, KeyOrigin, ResourceId, ResourceIssuer, Signing,
 };
 use narrowgate::issuer::{
     Claimed, Exchange, Grant, MayAct, Policy, Refusal, TokenFacts, TokenIssuer, Wanted, client_credentials,
     token_exchange,
 };
-use narrowgate::oauth::{Scope, ScopePattern};
+use narrowgate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use narrowgate::secret::Secret;
 use narrowgate::token::AudienceTable;
 use proptest::array::uniform2;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use url::Url;
 
 /// What resources declare, rows allow and edges map.
 pub const PATTERNS: [&str; 5] = ["a", "b", "c", "t:{id}", "t:1"];
@@ -252,8 +253,10 @@ impl Scene {
     fn server(&self) -> AuthorizationServer {
         AuthorizationServer {
             issuer: "https://auth.example".into(),
+            url: Url::parse("https://auth.example").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients: self.askers.iter().enumerate().map(|(at, asker)| asker.meant(at)).collect(),
         }
     }

@@ -1,0 +1,94 @@
+//! What must outlive the process, as verbs of the domain, each of which happens whole or not at all.
+//!
+//! A store knows no grant and no key: names, ends and sealed bytes. Every backend passes the same conformance suite.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+
+/// A store, whichever backend it has.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// The keys of our issuer, sealed, and their version; nothing if there never were any.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    async fn key_ring(&self) -> Result<Option<SealedKeyRing>, StoreError>;
+
+    /// Puts another ring in the place of the one with version `before` (of none, for nothing). False if another one is
+    /// there meanwhile, and then nothing has changed: of several nodes exactly one rotates.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be written.
+    async fn replace_key_ring(&self, before: Option<u64>, sealed: &[u8]) -> Result<bool, StoreError>;
+
+    /// Takes a token or a grant back. Once this returns, it survives the process.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be written.
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError>;
+
+    /// The revocations behind a place in their order, at most a bounded number at once: 0 for all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError>;
+
+    /// Marks a name as used until `until`. False if it was marked before: of several who ask at once, one gets true.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be written.
+    async fn mark_used(&self, name: &str, until: Timestamp) -> Result<bool, StoreError>;
+
+    /// Forgets what ended before `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be written.
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError>;
+}
+
+/// The keys of our issuer, as bytes that only their own key opens.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SealedKeyRing {
+    /// One more at every change.
+    pub version: u64,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+}
+
+/// A token or a grant that was taken back.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Revocation {
+    /// A `jti`, or the root of one.
+    pub name: String,
+    /// When the last token that it ends would end.
+    pub until: Timestamp,
+}
+
+/// Revocations, in the order in which they were made.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RevocationFeed {
+    /// The revocations.
+    pub revocations: Vec<Revocation>,
+    /// Where to ask on from; the place asked from if there are none.
+    pub place: u64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds it.
+    #[error("another process uses the store")]
+    InUse,
+    /// It cannot be read or written; nothing has changed.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
+}
