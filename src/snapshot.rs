@@ -13,7 +13,7 @@ use crate::config::{Config, ResourceId};
 use crate::guard::{Earlier, Gate, InvalidGate};
 use crate::store::Store;
 use crate::token::mint::SigningKeyring;
-use crate::token::{Keyring, Revocations};
+use crate::token::{Keyring, OwnIssuer, Revocations};
 use crate::upstream::UpstreamPool;
 
 /// One configuration, ready to be asked.
@@ -43,6 +43,12 @@ pub struct Issuing {
     pub store: Arc<dyn Store>,
 }
 
+impl Issuing {
+    fn as_own_issuer(&self) -> OwnIssuer {
+        OwnIssuer { keyring: Arc::clone(self.keys.verifying()), revocations: Arc::clone(&self.revocations) }
+    }
+}
+
 impl Snapshot {
     /// Compiles the first configuration; `keyrings` are those of its trusted issuers and `upstreams` those of its
     /// resources, both in their order.
@@ -56,7 +62,7 @@ impl Snapshot {
         issuing: Option<Arc<Issuing>>,
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
-        let gate = Gate::new(&config, keyrings)?;
+        let gate = Gate::new(&config, keyrings, issuing.as_deref().map(Issuing::as_own_issuer))?;
         let by_key = Arc::new(by_key(&config));
         Ok(Self { generation: 1, config, gate, issuing, upstreams, by_key })
     }
@@ -74,7 +80,7 @@ impl Snapshot {
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let earlier = Earlier { config: &self.config, gate: &self.gate };
-        let gate = Gate::after(Some(earlier), &config, keyrings)?;
+        let gate = Gate::after(Some(earlier), &config, keyrings, issuing.as_deref().map(Issuing::as_own_issuer))?;
         let by_key = match keys(&self.config).eq(keys(&config)) {
             true => Arc::clone(&self.by_key),
             false => Arc::new(by_key(&config)),

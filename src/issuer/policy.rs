@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use super::{TokenFacts, TokenIssuer};
-use crate::config::{AllowedClient, AuthorizationServer, Client, Config, Resource, ResourceId, ResourceIssuer};
+use crate::config::{
+    AllowedClient, AuthorizationServer, Client, Config, IssuerId, Resource, ResourceId, ResourceIssuer, TrustedIssuer,
+};
 use crate::token::AudienceTable;
 
 /// The configuration, as far as it rules what is minted.
@@ -40,6 +42,16 @@ impl<'a> Policy<'a> {
                 self.config.resources.iter().position(is_it).map(ResourceId)
             }
         }
+    }
+
+    /// The issuer whose `iss` this is, byte for byte.
+    pub(super) fn issuer_named(&self, iss: &str) -> Option<TokenIssuer> {
+        if self.server.issuer == iss {
+            return Some(TokenIssuer::Own);
+        }
+        let is_named = |trusted: &TrustedIssuer| trusted.issuers.iter().any(|known| known == iss);
+        let place = self.config.trusted_issuers.iter().position(is_named);
+        place.map(|place| TokenIssuer::Trusted(IssuerId(place)))
     }
 
     /// Whether a token says that it is addressed to this gateway for exchange, and to none of its APIs.
