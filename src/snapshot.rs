@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ResourceId};
 use crate::guard::{Earlier, Gate, InvalidGate};
+use crate::issuer::Policy;
 use crate::store::Store;
 use crate::token::mint::SigningKeyring;
 use crate::token::{Keyring, OwnIssuer, Revocations};
@@ -86,6 +87,12 @@ impl Snapshot {
             false => Arc::new(by_key(&config)),
         };
         Ok(Self { generation: self.generation + 1, config, gate, issuing, upstreams, by_key })
+    }
+
+    /// What our own issuer may mint, if there is one.
+    pub fn policy(&self) -> Option<Policy<'_>> {
+        let server = self.config.issuer.as_ref()?;
+        Some(Policy { server, config: &self.config, audiences: self.gate.audiences() })
     }
 
     /// The resource with this key.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue};
 
 use super::cors::CorsHeaders;
+use super::decide::refuse;
 use super::demands::GrantedScopes;
+use super::denial::Denial;
 use super::owned::OwnedHeaders;
+use super::permit::Permit;
 use super::resource::{GuardedResource, IssuerEntry};
 use super::tables::Tables;
 use crate::config::{Config, IssuerId, Network, Resource, ResourceId, SubjectForm};
-use crate::oauth::{ClientRef, Subject};
+use crate::oauth::{ClientRef, Rejection, Subject};
 use crate::token::{
     AudienceTable, GenuineToken, Keyring, OwnIssuer, Presented, Refused, SharedAudience, TokenCache, TrustedKeys,
     Voucher, prove_asked_about,
@@ -169,6 +172,15 @@ impl Gate {
         let resource = self.resource(resource);
         let entry = resource.entry(token.issuer());
         entry.map_or_else(Vec::new, |entry| GrantedScopes::of(token, entry).declared_by(resource))
+    }
+
+    /// The refusal of a request that was permitted, where its token turns out to be no good for what its upstream is to get.
+    pub fn deny_after_all(&self, permit: &Permit, rejection: Rejection) -> Denial {
+        let resource = permit.resource();
+        let challenge = Some(self.resource(resource).challenge.clone());
+        let genuine = permit.verified().map(|verified| Arc::clone(verified.genuine()));
+        let denial = Denial { challenge, genuine, ..refuse(rejection, Some(resource)) };
+        denial.with_cors(permit.cors().clone())
     }
 
     /// The challenge without an error, which stands in for the one that an upstream sent with its own 401 or 403.

@@ -9,6 +9,7 @@ use super::{TokenFacts, TokenIssuer};
 use crate::config::{
     AllowedClient, AuthorizationServer, Client, Config, IssuerId, Resource, ResourceId, ResourceIssuer, TrustedIssuer,
 };
+use crate::oauth::SigningAlgorithm;
 use crate::token::AudienceTable;
 
 /// The configuration, as far as it rules what is minted.
@@ -26,6 +27,12 @@ impl<'a> Policy<'a> {
     /// A resource of the configuration.
     pub(super) fn resource(&self, id: ResourceId) -> Option<&'a Resource> {
         self.config.resources.get(id.0)
+    }
+
+    /// What tokens for a resource are signed with, if it asks for anything of its own.
+    pub fn signing_algorithm(&self, id: ResourceId) -> Option<SigningAlgorithm> {
+        let algorithm = self.resource(id)?.signing_algorithm?;
+        SigningAlgorithm::try_from(algorithm).ok()
     }
 
     /// The resources that a token names, each once.
