@@ -44,10 +44,7 @@ impl<'a> Policy<'a> {
         match issuer {
             TokenIssuer::Trusted(issuer) => self.audiences.owner(issuer, name),
             // Our own tokens carry the key and have no other names.
-            TokenIssuer::Own => {
-                let is_it = |resource: &Resource| !resource.public && resource.key.as_str() == name;
-                self.config.resources.iter().position(is_it).map(ResourceId)
-            }
+            TokenIssuer::Own => self.audiences.resource(name),
         }
     }
 
