@@ -4,8 +4,9 @@
 #   tests/run.sh             install, then test
 #   tests/run.sh --offline   install nothing; a part that is missing fails with the command that installs it
 #
-# Debian packages come by apt-get (as root, or by sudo), the programs of tests/tools.txt and the clients of
-# tests/clients.txt into target/tools, the OpenID provider and the clients of tests/node from their lock file. Nothing is skipped: what cannot run has failed.
+# Debian packages come by apt-get (as root, or by sudo), the programs of tests/tools.txt and the client of tests/python into
+# target/tools, the OpenID provider and the client of tests/node from their lock file. Nothing is skipped: what cannot run
+# has failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -64,13 +65,13 @@ install_packages() {
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# The programs of tests/tools.txt and the clients of tests/clients.txt: prebuilt, and checked by their hashes.
+# The programs of tests/tools.txt and the clients of tests/python/requirements.txt: prebuilt, and checked by their hashes.
 install_tools() {
     has_venv || { missing python3-venv 'apt-get install python3-venv'; return; }
-    cat tests/tools.txt tests/clients.txt | cmp -s - "$TOOLS/installed.txt" && return
+    cat tests/tools.txt tests/python/requirements.txt | cmp -s - "$TOOLS/installed.txt" && return
     rm -rf "$TOOLS" && python3 -m venv "$TOOLS" \
-        && "$TOOLS/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/tools.txt -r tests/clients.txt \
-        && cat tests/tools.txt tests/clients.txt > "$TOOLS/installed.txt"
+        && "$TOOLS/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/tools.txt -r tests/python/requirements.txt \
+        && cat tests/tools.txt tests/python/requirements.txt > "$TOOLS/installed.txt"
 }
 
 # The OpenID provider and the clients of tests/node, from their lock file.
@@ -101,7 +102,7 @@ mkdir -p target
 if [ "${1:-}" != --offline ]; then
     say 'install what the tests need'
     install_packages
-    install_tools || missing 'the test programs' "python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/clients.txt"
+    install_tools || missing 'the test programs' "python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/python/requirements.txt"
     install_node_programs || missing 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci"
 fi
 PATH="$PWD/$TOOLS/bin:$PATH"
@@ -112,7 +113,7 @@ needs() {
     missing "$program" "$hint"
     return 1
 }
-tools_hint="python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/clients.txt"
+tools_hint="python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/python/requirements.txt"
 
 needs rustfmt 'rustup component add rustfmt' cargo fmt --version \
     && part 'format' cargo fmt --check
