@@ -31,8 +31,7 @@ impl<'a> Policy<'a> {
 
     /// What tokens for a resource are signed with, if it asks for anything of its own.
     pub fn signing_algorithm(&self, id: ResourceId) -> Option<SigningAlgorithm> {
-        let algorithm = self.resource(id)?.signing_algorithm?;
-        SigningAlgorithm::try_from(algorithm).ok()
+        self.resource(id)?.signing_algorithm
     }
 
     /// The resources that a token names, each once.
