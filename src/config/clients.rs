@@ -161,7 +161,7 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
             let message = format!("the secret is shorter than {MIN_SECRET} characters");
             reader.log.error(node.place, message, hint);
         }
-        ..GOOD_SECRET => {
+        MIN_SECRET..GOOD_SECRET => {
             let message = format!("the secret is shorter than {GOOD_SECRET} characters");
             reader.log.tell(FaultKind::SecretShort, node.place, message, hint);
         }
