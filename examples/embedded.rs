@@ -135,7 +135,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     upstream::ready(&upstreams).await;
     let listener = TcpListener::bind(config.listeners[0].address).await?;
     let embedded = Embedded {
-        gate: Gate::new(&config, keyrings)?,
+        gate: Gate::new(&config, keyrings, None)?,
         tokens: TokenCache::new(config.limits.token_cache_bytes)?,
         upstreams,
         own_port: listener.local_addr()?.port(),

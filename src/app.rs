@@ -23,7 +23,7 @@ use crate::config::{Config, Fault, IssuerId, Places};
 use crate::fetch::InvalidTrust;
 use crate::guard::InvalidGate;
 use crate::serve::admin::{AdminListening, Desk, Orders, Readiness};
-use crate::serve::{BindError, Bound, Gateway, Listening, Serving};
+use crate::serve::{BindError, Bound, Gateway, Listening, NarrowedTokens, Serving};
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Sources, UpstreamHealth};
@@ -114,11 +114,13 @@ impl Running {
         let listening = Listening::bind(&config.listeners)?;
         let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
+        let narrowed = NarrowedTokens::new(config.limits.token_cache_bytes);
         let draft = workshop.draft(config, None)?;
         draft.resolve().await;
         let current = Arc::new(Current::new(workshop.finish(draft)));
         let metrics = Arc::new(Metrics::default());
-        let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), metrics };
+        let narrowed = Arc::new(narrowed);
+        let gateway = Gateway { current: Arc::clone(&current), tokens: Arc::new(tokens), narrowed, metrics };
         gateway.metrics.attach(sources(&gateway));
         gateway.metrics.reloaded(1);
 

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 
 use crate::config::{Config, ResourceId};
 use crate::guard::{Earlier, Gate, InvalidGate};
+use crate::issuer::Policy;
 use crate::store::Store;
 use crate::token::mint::SigningKeyring;
-use crate::token::{Keyring, Revocations};
+use crate::token::{Keyring, OwnIssuer, Revocations};
 use crate::upstream::UpstreamPool;
 
 /// One configuration, ready to be asked.
@@ -43,6 +44,12 @@ pub struct Issuing {
     pub store: Arc<dyn Store>,
 }
 
+impl Issuing {
+    fn as_own_issuer(&self) -> OwnIssuer {
+        OwnIssuer { keyring: Arc::clone(self.keys.verifying()), revocations: Arc::clone(&self.revocations) }
+    }
+}
+
 impl Snapshot {
     /// Compiles the first configuration; `keyrings` are those of its trusted issuers and `upstreams` those of its
     /// resources, both in their order.
@@ -56,7 +63,7 @@ impl Snapshot {
         issuing: Option<Arc<Issuing>>,
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
-        let gate = Gate::new(&config, keyrings)?;
+        let gate = Gate::new(&config, keyrings, issuing.as_deref().map(Issuing::as_own_issuer))?;
         let by_key = Arc::new(by_key(&config));
         Ok(Self { generation: 1, config, gate, issuing, upstreams, by_key })
     }
@@ -74,12 +81,18 @@ impl Snapshot {
         upstreams: Vec<Arc<UpstreamPool>>,
     ) -> Result<Self, InvalidGate> {
         let earlier = Earlier { config: &self.config, gate: &self.gate };
-        let gate = Gate::after(Some(earlier), &config, keyrings)?;
+        let gate = Gate::after(Some(earlier), &config, keyrings, issuing.as_deref().map(Issuing::as_own_issuer))?;
         let by_key = match keys(&self.config).eq(keys(&config)) {
             true => Arc::clone(&self.by_key),
             false => Arc::new(by_key(&config)),
         };
         Ok(Self { generation: self.generation + 1, config, gate, issuing, upstreams, by_key })
+    }
+
+    /// What our own issuer may mint, if there is one.
+    pub fn policy(&self) -> Option<Policy<'_>> {
+        let server = self.config.issuer.as_ref()?;
+        Some(Policy { server, config: &self.config, audiences: self.gate.audiences() })
     }
 
     /// The resource with this key.

@@ -258,7 +258,7 @@ impl Asked {
         let fetcher = Fetcher::new(None).unwrap();
         let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone()));
         let keys = config.resources.iter().map(|resource| resource.key.to_string()).collect();
-        Self { gate: Gate::new(&config, keyrings.collect()).unwrap(), keys }
+        Self { gate: Gate::new(&config, keyrings.collect(), None).unwrap(), keys }
     }
 
     /// Asks over the listener on 443.

@@ -178,6 +178,7 @@ impl Reloader {
         self.offers.adopt(terms);
         self.gateway.current.replace(snapshot);
         self.gateway.tokens.resize(limits.token_cache_bytes);
+        self.gateway.narrowed.resize(limits.token_cache_bytes);
         log::change(&log);
     }
 

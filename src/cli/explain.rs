@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use super::output::{Format, count, print, print_json, tell};
 use crate::clock::Timestamp;
-use crate::config::{self, Config, Environment, Loaded};
+use crate::config::{self, Config, Environment, KeySource, Loaded, TrustedIssuer};
 use crate::fetch::Fetcher;
 use crate::guard::{Decision, Gate};
-use crate::token::{Keyring, TokenCache};
+use crate::token::{Keyring, OwnIssuer, TokenCache};
 use report::Report;
 use request::AskedRequest;
 use trail::Trail;
@@ -86,7 +86,13 @@ impl Explain {
         let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
         let keyring = |issuer: &config::TrustedIssuer| Keyring::new(issuer.clone(), fetcher.clone());
         let keyrings: Vec<Arc<Keyring>> = config.trusted_issuers.iter().map(keyring).collect();
-        let gate = Gate::new(config, keyrings)?;
+        // The keys of our own issuer are where it publishes them; what it has taken back, only the running gate knows.
+        let own = config.issuer.as_ref().map(|server| {
+            let keys = KeySource::Discovery { issuer: server.url.clone() };
+            let keyring = keyring(&TrustedIssuer { keys, ..server.as_trusted_issuer() });
+            OwnIssuer { keyring, revocations: Arc::default() }
+        });
+        let gate = Gate::new(config, keyrings, own)?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| "the system has no randomness")?;
         let mut keys_awaited = false;
         loop {

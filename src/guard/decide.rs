@@ -5,7 +5,6 @@ use http::HeaderValue;
 use super::address::Address;
 use super::credential::{Credential, refuse_query_token};
 use super::demands::{GrantedScopes, check_token, needed_scopes};
-use super::permit::keeps_token;
 use super::resource::{GuardedResource, RuleVerdict};
 use super::{CorsHeaders, Denial, Document, Gate, Ground, Permit, RequestView, UpstreamTarget, cors, metadata};
 use crate::clock::Timestamp;
@@ -168,14 +167,14 @@ impl Asked<'_, '_> {
         match verdict {
             RuleVerdict::Public { forward_token } => {
                 witness.passed(Step::Public);
-                self.forward(Ground::Public, forward_token)
+                self.forward(Ground::Public, if forward_token { Forward::Token } else { Forward::None })
             }
             RuleVerdict::NotServed => {
                 self.deny(Rejection::new(Reason::RouteNotFound, "no rule matches, and only rules are served here"))
             }
             RuleVerdict::OtherMethods(allow) => self.deny_method(allow),
             RuleVerdict::Protected(rules) => match self.prove(witness, &rules, tokens, now) {
-                Ok(verified) => self.forward(Ground::Proven(verified), keeps_token(self.resource.forward)),
+                Ok(verified) => self.forward(Ground::Proven(verified), self.resource.forward),
                 Err(decision) => decision,
             },
         }
@@ -264,12 +263,12 @@ impl Asked<'_, '_> {
         Ok(verified)
     }
 
-    fn forward(&self, ground: Ground, keeps_credential: bool) -> Decision {
+    fn forward(&self, ground: Ground, forward: Forward) -> Decision {
         let target = &self.address.target;
         let target =
             UpstreamTarget::new(target.path(), target.query(), &self.resource.base_path, self.resource.stripped);
         let cors = CorsHeaders::of(self.resource.cors.as_ref(), self.request.headers);
-        Decision::Forward(Permit { ground, resource: self.id, target, keeps_credential, cors })
+        Decision::Forward(Permit { ground, resource: self.id, target, forward, cors })
     }
 
     fn deny(&self, refusal: Rejection) -> Decision {

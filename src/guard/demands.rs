@@ -1,12 +1,10 @@
 //! What a request needs beyond a token for the right API: scopes, a client, claims (RFC 9068 §4).
 
-use serde_json::Value;
-
 use super::resource::{CompiledRule, GuardedResource, IssuerEntry};
 use super::scope_demand::ScopeDemand;
-use crate::config::{AllowedClient, Requirement};
+use crate::config::Requirement;
 use crate::oauth::{Reason, Rejection};
-use crate::token::{GenuineToken, Words, claim, words_at};
+use crate::token::{GenuineToken, Words, has, words_at};
 
 /// The scopes of one token that count at one resource.
 #[derive(Debug)]
@@ -88,7 +86,7 @@ pub(super) fn check_token(
     entry: &IssuerEntry,
     issuer_requires: &[Requirement],
 ) -> Result<(), Rejection> {
-    let missing = issuer_requires.iter().chain(&entry.require).any(|requirement| !is_met(requirement, token));
+    let missing = issuer_requires.iter().chain(&entry.require).any(|requirement| !has(token.claims(), requirement));
     if missing {
         let detail = "a claim lacks every value that `require` allows";
         return Err(Rejection { reason: Reason::ClaimNotAllowed, detail });
@@ -97,30 +95,14 @@ pub(super) fn check_token(
         return Ok(());
     };
     let client = entry.client(token);
-    let is_client = |allowed: &AllowedClient| match allowed {
-        // Our own issuer's clients; every issuer of a token here is a foreign one.
-        AllowedClient::Own(_) => false,
-        AllowedClient::Foreign(issuer, id) => *issuer == token.issuer() && client.as_deref() == Some(id),
-    };
-    match allowed.iter().any(is_client) {
+    let is_allowed =
+        client.is_some_and(|client| allowed.iter().any(|(issuer, id)| *issuer == token.issuer() && *id == client));
+    match is_allowed {
         true => Ok(()),
         false => {
             let detail = "the client is not among `allowed_clients`";
             Err(Rejection { reason: Reason::ClientNotAllowed, detail })
         }
-    }
-}
-
-fn is_met(requirement: &Requirement, token: &GenuineToken) -> bool {
-    let allowed = |value: &Value| match value {
-        Value::String(text) => requirement.values.iter().any(|allowed| allowed == text),
-        Value::Number(_) | Value::Bool(_) => requirement.values.contains(&value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    };
-    match claim(token.claims(), &requirement.claim) {
-        None => false,
-        Some(Value::Array(members)) => members.iter().any(allowed),
-        Some(value) => allowed(value),
     }
 }
 

@@ -1,19 +1,25 @@
 //! Everything that deciding needs, compiled from one configuration and never changed.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
 
 use super::cors::CorsHeaders;
+use super::decide::refuse;
 use super::demands::GrantedScopes;
+use super::denial::Denial;
 use super::owned::OwnedHeaders;
+use super::permit::Permit;
 use super::resource::{GuardedResource, IssuerEntry};
 use super::tables::Tables;
-use crate::config::{Config, Network, Resource, ResourceId, SubjectForm};
-use crate::oauth::{ClientRef, Subject};
-use crate::token::{GenuineToken, Keyring, SharedAudience, TrustedKeys};
+use crate::config::{Config, IssuerId, Network, Resource, ResourceId, SubjectForm};
+use crate::oauth::{ClientRef, Rejection, Subject};
+use crate::token::{
+    AudienceTable, GenuineToken, Keyring, OwnIssuer, Presented, Refused, SharedAudience, TokenCache, TrustedKeys,
+    Voucher, prove_asked_about,
+};
 
 /// The gate of one configuration.
 #[derive(Debug)]
@@ -52,13 +58,14 @@ pub struct Earlier<'a> {
 }
 
 impl Gate {
-    /// Compiles a configuration; `keyrings` are those of its trusted issuers, in their order.
+    /// Compiles a configuration; `keyrings` are those of its trusted issuers, in their order, and `own` is there if it has
+    /// an issuer.
     ///
     /// # Errors
     ///
     /// [`InvalidGate`] if two resources could not be told apart.
-    pub fn new(config: &Config, keyrings: Vec<Arc<Keyring>>) -> Result<Self, InvalidGate> {
-        Self::after(None, config, keyrings)
+    pub fn new(config: &Config, keyrings: Vec<Arc<Keyring>>, own: Option<OwnIssuer>) -> Result<Self, InvalidGate> {
+        Self::after(None, config, keyrings, own)
     }
 
     /// The same, where every part that would be equal is taken from an earlier gate.
@@ -70,6 +77,7 @@ impl Gate {
         earlier: Option<Earlier<'_>>,
         config: &Config,
         keyrings: Vec<Arc<Keyring>>,
+        own: Option<OwnIssuer>,
     ) -> Result<Self, InvalidGate> {
         let tables = match earlier {
             Some(Earlier { config: before, gate }) if Tables::are_equal(before, config) => Arc::clone(&gate.tables),
@@ -79,7 +87,7 @@ impl Gate {
         let max_lifetime = config.limits.token_lifetime.as_secs();
         Ok(Self {
             tables,
-            trusted: TrustedKeys::new(keyrings, config.limits.token_bytes, max_lifetime),
+            trusted: TrustedKeys::new(keyrings, own, config.limits.token_bytes, max_lifetime),
             trusted_proxies: config.trusted_proxies.clone(),
             owned: OwnedHeaders::new(identity.map(|header| &header.name)),
             resources: resources(earlier, config),
@@ -96,7 +104,40 @@ impl Gate {
         self.trusted_proxies.iter().any(|network| network.contains(peer))
     }
 
-    /// The keyrings of the trusted issuers, in their order.
+    /// Every name of every resource.
+    pub fn audiences(&self) -> &AudienceTable {
+        &self.tables.audiences
+    }
+
+    /// Proves a token that is to be exchanged for one of `target`, by the gate's own steps and without leeway. Whether it
+    /// leads there is the grant's to say.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], as at a request to the target, but for the audience.
+    pub fn prove_for_exchange(
+        &self,
+        target: ResourceId,
+        presented: &Presented<'_>,
+        tokens: &TokenCache,
+    ) -> Result<Arc<GenuineToken>, Refused> {
+        let target = self.resource(target);
+        let voucher = |issuer| target.entry(issuer).map(|entry| Voucher { claims: entry.claims.as_ref() });
+        prove_asked_about(presented, &self.trusted, tokens, voucher)
+    }
+
+    /// Proves a token of our own issuer, whatever it is for: to say whether it is active, or to take it back.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] for every token that is not ours, not genuine, out of its time or revoked.
+    pub fn prove_own(&self, presented: &Presented<'_>, tokens: &TokenCache) -> Result<Arc<GenuineToken>, Refused> {
+        let own = self.trusted.own();
+        let voucher = |issuer| (Some(issuer) == own).then_some(Voucher { claims: None });
+        prove_asked_about(presented, &self.trusted, tokens, voucher)
+    }
+
+    /// The keyrings of the trusted issuers, in their order, and of our own behind them.
     pub fn keyrings(&self) -> &[Arc<Keyring>] {
         self.trusted.keyrings()
     }
@@ -117,7 +158,8 @@ impl Gate {
 
     /// The client of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.
     pub fn client(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<String> {
-        let issuer = Some(&self.trusted.keyring(token.issuer()).issuer().name);
+        let is_own = self.trusted.own() == Some(token.issuer());
+        let issuer = Some(&self.trusted.keyring(token.issuer()).issuer().name).filter(|_| !is_own);
         let id = match self.entry(resource, token) {
             Some(entry) => entry.client(token),
             None => token.client().map(Cow::Borrowed),
@@ -130,6 +172,15 @@ impl Gate {
         let resource = self.resource(resource);
         let entry = resource.entry(token.issuer());
         entry.map_or_else(Vec::new, |entry| GrantedScopes::of(token, entry).declared_by(resource))
+    }
+
+    /// The refusal of a request that was permitted, where its token turns out to be no good for what its upstream is to get.
+    pub fn deny_after_all(&self, permit: &Permit, rejection: Rejection) -> Denial {
+        let resource = permit.resource();
+        let challenge = Some(self.resource(resource).challenge.clone());
+        let genuine = permit.verified().map(|verified| Arc::clone(verified.genuine()));
+        let denial = Denial { challenge, genuine, ..refuse(rejection, Some(resource)) };
+        denial.with_cors(permit.cors().clone())
     }
 
     /// The challenge without an error, which stands in for the one that an upstream sent with its own 401 or 403.
@@ -151,10 +202,23 @@ impl Gate {
     }
 }
 
+/// What our own clients are called, here and at other issuers.
+fn client_names(config: &Config) -> impl Iterator<Item = (&str, &BTreeMap<IssuerId, String>)> {
+    let clients = config.issuer.iter().flat_map(|issuer| &issuer.clients);
+    clients.map(|client| (client.id.as_str(), &client.known_as))
+}
+
 /// The compiled resources, those that did not change as they were.
 fn resources(earlier: Option<Earlier<'_>>, config: &Config) -> Vec<Arc<GuardedResource>> {
-    // What a resource compiles to depends on itself and on its issuers.
-    let earlier = earlier.filter(|earlier| earlier.config.trusted_issuers == config.trusted_issuers);
+    // What a resource compiles to depends on itself, on its issuers, and on what our clients are called there.
+    let earlier = earlier.filter(|earlier| {
+        let before = earlier.config;
+        before.trusted_issuers == config.trusted_issuers
+            && before.own_issuer() == config.own_issuer()
+            && before.issuer.as_ref().map(|issuer| &issuer.issuer)
+                == config.issuer.as_ref().map(|issuer| &issuer.issuer)
+            && client_names(before).eq(client_names(config))
+    });
     let known: HashMap<&str, (&Resource, &Arc<GuardedResource>)> = earlier.map_or_else(HashMap::new, |earlier| {
         let pairs = earlier.config.resources.iter().zip(&earlier.gate.resources);
         pairs.map(|(resource, compiled)| (resource.key.as_str(), (resource, compiled))).collect()

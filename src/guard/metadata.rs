@@ -38,12 +38,14 @@ impl Document {
 
 /// The document of one resource, as JSON.
 pub(super) fn document(config: &Config, resource: &Resource) -> Bytes {
+    let own = config.issuer.iter().filter(|_| resource.own_issuer).map(|issuer| issuer.issuer.as_str());
     let issuers = resource.issuers.iter().map(|entry| &config.trusted_issuers[entry.issuer.0]);
     let metadata = ProtectedResourceMetadata {
         resource: resource.key.as_str(),
         // Only URLs are issuer identifiers (RFC 8414 §2); an issuer without one cannot be asked for a token this way.
-        authorization_servers: issuers
-            .flat_map(|issuer| issuer.issuers.iter().map(String::as_str))
+        // Our own comes first: it is the one that mints for this resource alone.
+        authorization_servers: own
+            .chain(issuers.flat_map(|issuer| issuer.issuers.iter().map(String::as_str)))
             .filter(|issuer| issuer.starts_with("https://") || issuer.starts_with("http://"))
             .collect(),
         scopes_supported: resource.scopes.iter().map(|(scope, _)| scope.as_str()).collect(),

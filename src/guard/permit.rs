@@ -15,7 +15,7 @@ pub struct Permit {
     pub(super) ground: Ground,
     pub(super) resource: ResourceId,
     pub(super) target: UpstreamTarget,
-    pub(super) keeps_credential: bool,
+    pub(super) forward: Forward,
     pub(super) cors: CorsHeaders,
 }
 
@@ -53,9 +53,22 @@ impl Permit {
         &self.target
     }
 
+    /// What the upstream gets as credential: nothing, the one that came in, or one that whoever holds this permit mints.
+    pub fn forward(&self) -> Forward {
+        self.forward
+    }
+
     /// Whether the upstream gets the credential that came in.
     pub fn keeps_credential(&self) -> bool {
-        self.keeps_credential
+        self.forward == Forward::Token
+    }
+
+    /// What the token that was verified may be narrowed to; nothing on public ground.
+    pub fn verified(&self) -> Option<&VerifiedToken> {
+        match &self.ground {
+            Ground::Public => None,
+            Ground::Proven(verified) => Some(verified),
+        }
     }
 
     /// What the answer tells the page that asked.
@@ -65,10 +78,7 @@ impl Permit {
 
     /// The token, if one was verified.
     pub fn token(&self) -> Option<&GenuineToken> {
-        match &self.ground {
-            Ground::Public => None,
-            Ground::Proven(verified) => Some(verified.genuine()),
-        }
+        self.verified().map(|verified| &**verified.genuine())
     }
 
     /// When the ground ends: a tunnel that the request opens ends with it.
@@ -98,14 +108,6 @@ impl UpstreamTarget {
         let slash = if rest.starts_with('/') { "" } else { "/" };
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
         Self::Rewritten([base, slash, rest, mark, query].concat())
-    }
-}
-
-/// Whether the credential goes on, for a request with a verified token.
-pub(super) fn keeps_token(forward: Forward) -> bool {
-    match forward {
-        Forward::None | Forward::Narrowed => false,
-        Forward::Token => true,
     }
 }
 

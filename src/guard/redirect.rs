@@ -80,7 +80,7 @@ mod tests {
               https://two.example:8443: { public: true, upstream: http://127.0.0.1:9001 }
         ";
         let loaded = parse(yaml, Path::new("gateway.yaml"), &Environment::of_process()).unwrap();
-        Gate::new(&loaded.config, Vec::new()).unwrap()
+        Gate::new(&loaded.config, Vec::new(), None).unwrap()
     }
 
     /// Where a request is sent, or why not.

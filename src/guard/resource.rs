@@ -35,7 +35,8 @@ pub(super) struct GuardedResource {
     pub(super) forward: Forward,
     pub(super) identity_headers: Vec<IdentityHeader>,
     pub(super) cors: Option<Cors>,
-    pub(super) allowed_clients: Option<Vec<AllowedClient>>,
+    /// The only clients let in, by all the names that they have at issuers.
+    pub(super) allowed_clients: Option<Vec<(IssuerId, String)>>,
     pub(super) challenge: Arc<ChallengeFacts>,
     /// Where the metadata document lies, and the document; nothing for a public resource or one that is no location.
     pub(super) metadata: Option<(String, Bytes)>,
@@ -102,7 +103,7 @@ impl GuardedResource {
             forward: resource.forward,
             identity_headers: resource.identity_headers.clone(),
             cors: resource.cors.clone(),
-            allowed_clients: resource.allowed_clients.clone(),
+            allowed_clients: resource.allowed_clients.as_ref().map(|allowed| names_of(config, allowed)),
             challenge: Arc::new(ChallengeFacts {
                 resource: resource.key.to_string(),
                 // A public resource has no document to point to.
@@ -111,7 +112,7 @@ impl GuardedResource {
             metadata,
             tree: RuleTree::new(patterns.iter().map(|(pattern, case_counts)| (pattern, *case_counts))),
             rules: resource.rules.iter().map(CompiledRule::new).collect(),
-            issuers: resource.issuers.iter().map(|entry| (entry.issuer, IssuerEntry::new(entry))).collect(),
+            issuers: issuers(config, resource),
         }
     }
 
@@ -157,6 +158,33 @@ impl GuardedResource {
     }
 }
 
+/// Who may vouch here: the trusted issuers that the resource lets in, and our own.
+fn issuers(config: &Config, resource: &Resource) -> HashMap<IssuerId, IssuerEntry> {
+    let trusted = resource.issuers.iter().map(|entry| (entry.issuer, IssuerEntry::new(entry)));
+    let own = config.own_issuer().filter(|_| resource.own_issuer).map(|own| (own, IssuerEntry::own()));
+    trusted.chain(own).collect()
+}
+
+/// Every name of these clients: a client of ours is also what `known_as` calls it, and the reverse.
+fn names_of(config: &Config, allowed: &[AllowedClient]) -> Vec<(IssuerId, String)> {
+    let own_clients = || config.issuer.iter().flat_map(|issuer| &issuer.clients);
+    let mut names = Vec::new();
+    for allowed in allowed {
+        let ours = match allowed {
+            AllowedClient::Own(id) => own_clients().find(|client| client.id == *id),
+            AllowedClient::Foreign(issuer, id) => {
+                names.push((*issuer, id.clone()));
+                own_clients().find(|client| client.known_as.get(issuer) == Some(id))
+            }
+        };
+        if let (Some(client), Some(own)) = (ours, config.own_issuer()) {
+            names.push((own, client.id.clone()));
+            names.extend(client.known_as.iter().map(|(issuer, id)| (*issuer, id.clone())));
+        }
+    }
+    names
+}
+
 impl CompiledRule {
     fn new(rule: &crate::config::Rule) -> Self {
         let place = |scope: &ScopePattern| {
@@ -196,6 +224,11 @@ impl CompiledRule {
 }
 
 impl IssuerEntry {
+    /// Our own issuer's: its tokens say what they mean.
+    fn own() -> Self {
+        Self { claims: None, scope_map: None, scopes_if_none: Vec::new(), require: Vec::new() }
+    }
+
     fn new(entry: &crate::config::ResourceIssuer) -> Self {
         Self {
             claims: entry.claims.clone(),

@@ -39,7 +39,7 @@ impl Bench {
             KeySource::Jwks(vec![JwksLocation::File { path: PathBuf::from("jwks.json"), json }]);
         let fetcher = Fetcher::new(None).unwrap();
         let keyring = Keyring::new(config.trusted_issuers[0].clone(), fetcher);
-        let gate = Gate::new(&config, vec![Arc::clone(&keyring)]).unwrap();
+        let gate = Gate::new(&config, vec![Arc::clone(&keyring)], None).unwrap();
         Self { gate, signer, tokens: TokenCache::new(1 << 20).unwrap() }
     }
 
@@ -173,7 +173,7 @@ fn a_metadata_document_lies_where_the_key_is_at_home() {
                 https://b.example: { upstream: http://127.0.0.1:2, match: { hosts: [c.example] } }\n";
     let loaded = config::parse(yaml, Path::new("gateway.yaml"), &Environment::default());
     let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
-    let gate = Gate::new(&config, Vec::new()).unwrap();
+    let gate = Gate::new(&config, Vec::new(), None).unwrap();
     let tokens = TokenCache::new(1 << 10).unwrap();
     let described = |host: &'static str| {
         let headers = HeaderMap::from_iter([(http::header::HOST, HeaderValue::from_static(host))]);

@@ -1,6 +1,6 @@
 //! A token for the client itself (RFC 6749 §4.4): its own rights at one resource, by the matrix.
 
-use super::grant::Parts;
+use super::grant::{Holder, Parts};
 use super::scopes::own_scopes;
 use super::target::named_or_told;
 use super::{Grant, Party, Policy, Refusal, Wanted};
@@ -23,10 +23,17 @@ pub fn client_credentials(policy: &Policy<'_>, client: &Client, wanted: &Wanted)
     let resource = named_or_told(policy, client, wanted)?;
     let subject = Party::client(client);
     let available = own_scopes(client, resource, asked);
-    Grant::new(
-        policy,
-        Parts { resource, client, available, asked, subject, act: Vec::new(), expires_no_later_than: None, root: None },
-    )
+    let parts = Parts {
+        resource,
+        holder: Holder::Client(client),
+        available,
+        asked,
+        subject,
+        act: Vec::new(),
+        expires_no_later_than: None,
+        source: None,
+    };
+    Grant::new(policy, parts)
 }
 
 /// Whether a client may use a grant that is for confidential clients only.

@@ -5,8 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
+use super::{Policy, Refusal};
 use crate::clock::Timestamp;
-use crate::config::{IssuerId, ResourceId};
+use crate::config::{ClaimNames, ClaimPath, IssuerId, ResourceId, TrustedIssuer};
+use crate::oauth::is_protocol_claim;
+use crate::token::mint::{Actor, GrantId};
+use crate::token::{GenuineToken, claim, has, text_at, words_at};
 
 /// Who signed a token.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -37,9 +43,25 @@ pub struct TokenFacts {
     /// `act`: each actor's `sub`, the outermost first. All of them are the issuer's word.
     pub act: Vec<String>,
     /// The root of the grant, from our own tokens' `jti`.
-    pub root: Option<String>,
+    pub root: Option<GrantId>,
     /// Whether it is bound to a key (`cnf`).
     pub bound: bool,
+    /// How the user logged in; our own tokens' word only.
+    pub login: Option<LoginFacts>,
+    /// What it says about its user, as far as that may be carried on: everything of our own tokens, and what an issuer's
+    /// `claims.carry` lists of a foreign one.
+    pub user_claims: Map<String, Value>,
+}
+
+/// How a user logged in (RFC 9068 §2.2.1).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoginFacts {
+    /// `auth_time`.
+    pub time: Timestamp,
+    /// `acr`.
+    pub acr: Option<String>,
+    /// `amr`.
+    pub amr: Vec<String>,
 }
 
 /// Subject, client and scopes of a token, as its issuer names them.
@@ -68,8 +90,121 @@ pub enum MayAct {
 }
 
 impl TokenFacts {
+    /// Reduces a proven token to what an exchange for `target` asks of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TokenIncomplete`] for an `act` that cannot be read: a chain of actors is never cut.
+    pub fn of(policy: &Policy<'_>, token: &GenuineToken, target: ResourceId) -> Result<Self, Refusal> {
+        let claims = token.claims();
+        let trusted = policy.config.trusted_issuers.get(token.issuer().0);
+        let issuer = trusted.map_or(TokenIssuer::Own, |_| TokenIssuer::Trusted(token.issuer()));
+        let mut facts = Self {
+            issuer,
+            audiences: token.audiences().iter().map(|name| name.to_string()).collect(),
+            expires: token.expires(),
+            claimed: Claimed {
+                subject: token.subject().map(str::to_owned),
+                client: token.client().map(str::to_owned),
+                scopes: token.scopes().map(|words| words.iter().map(str::to_owned).collect()),
+            },
+            claimed_at: BTreeMap::new(),
+            refused_at: BTreeSet::new(),
+            may_act: claims.get("may_act").map(|may_act| MayAct::read(policy, token, may_act)),
+            act: claims.get("act").map_or(Ok(Vec::new()), actors)?,
+            root: None,
+            bound: claims.contains_key("cnf"),
+            login: None,
+            user_claims: Map::new(),
+        };
+        let Some(trusted) = trusted else {
+            let text = |name: &str| claims.get(name).and_then(Value::as_str);
+            facts.root = text("jti").and_then(|jti| GrantId::of_jti(jti).ok());
+            facts.login = LoginFacts::read(claims);
+            let told = claims.iter().filter(|(name, _)| !is_protocol_claim(name));
+            facts.user_claims = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+            return Ok(facts);
+        };
+        facts.user_claims = carried_claims(policy, trusted, token, target);
+        for at in policy.named_by(&facts).into_iter().chain([target]) {
+            facts.look_from(policy, trusted, token, at);
+        }
+        Ok(facts)
+    }
+
+    /// Notes what a resource has of its own to say about a foreign token.
+    fn look_from(&mut self, policy: &Policy<'_>, trusted: &TrustedIssuer, token: &GenuineToken, at: ResourceId) {
+        let Some(entry) = policy.entry(at, self.issuer) else {
+            return;
+        };
+        if let Some(names) = &entry.claims {
+            self.claimed_at.insert(at, Claimed::read(token.claims(), names));
+        }
+        if !trusted.require.iter().chain(&entry.require).all(|requirement| has(token.claims(), requirement)) {
+            self.refused_at.insert(at);
+        }
+    }
+
     /// Subject, client and scopes, where this resource says that they are.
     pub fn claimed_at(&self, resource: ResourceId) -> &Claimed {
         self.claimed_at.get(&resource).unwrap_or(&self.claimed)
     }
+}
+
+impl Claimed {
+    /// What stands where this resource says; a claim of an unusable form says nothing.
+    fn read(claims: &Map<String, Value>, names: &ClaimNames) -> Self {
+        let text = |paths: &[ClaimPath]| text_at(claims, paths).ok().flatten().map(String::from);
+        let scopes = match words_at(claims, &names.scope) {
+            Ok(words) => words.map(|words| words.iter().map(str::to_owned).collect()),
+            // Present, but unusable: not the same as absent, for which `scopes_if_none` may speak.
+            Err(_) => Some(Vec::new()),
+        };
+        Self { subject: text(&names.subject), client: text(&names.client), scopes }
+    }
+}
+
+impl MayAct {
+    fn read(policy: &Policy<'_>, token: &GenuineToken, may_act: &Value) -> Self {
+        let text = |name: &str| may_act.get(name).map(|value| value.as_str().filter(|text| !text.is_empty()));
+        let (Some(Some(id)), iss) = (text("sub"), text("iss")) else {
+            return Self::Stranger;
+        };
+        let issuer = match iss {
+            None => Some(token.iss()),
+            Some(iss) => iss,
+        };
+        let issuer = issuer.and_then(|iss| policy.issuer_named(iss));
+        issuer.map_or(Self::Stranger, |issuer| Self::Client { issuer, id: id.to_owned() })
+    }
+}
+
+impl LoginFacts {
+    fn read(claims: &Map<String, Value>) -> Option<Self> {
+        let time = Timestamp(claims.get("auth_time")?.as_u64()?);
+        let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
+        let amr = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
+        Some(Self { time, acr, amr: amr.filter_map(|method| method.as_str().map(str::to_owned)).collect() })
+    }
+}
+
+/// The names in an `act`, the outermost first.
+fn actors(act: &Value) -> Result<Vec<String>, Refusal> {
+    let outermost = Actor::from_claim(act).map_err(|_| Refusal::TokenIncomplete)?;
+    let chain = std::iter::successors(Some(&outermost), |actor| actor.earlier());
+    Ok(chain.map(|actor| actor.subject().to_owned()).collect())
+}
+
+/// What a foreign token says about its user, as far as its issuer's `carry` lists it (that of the target's entry, where
+/// it has one), under the last name of its path.
+fn carried_claims(
+    policy: &Policy<'_>,
+    trusted: &TrustedIssuer,
+    token: &GenuineToken,
+    target: ResourceId,
+) -> Map<String, Value> {
+    let entry = policy.entry(target, TokenIssuer::Trusted(token.issuer()));
+    let names = entry.and_then(|entry| entry.claims.as_ref()).unwrap_or(&trusted.claims);
+    let found = names.carry.iter().filter_map(|path| Some((path.steps.last()?, claim(token.claims(), path)?)));
+    found.filter(|(name, _)| !is_protocol_claim(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -6,24 +6,30 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use super::facts::LoginFacts;
 use super::target::owns;
-use super::{Policy, Refusal};
+use super::{Policy, Refusal, TokenFacts};
 use crate::clock::Timestamp;
-use crate::config::{Client, ResourceId};
-use crate::oauth::{IssuerName, ResourceIndicator, Scope, Subject};
+use crate::config::{Client, Resource, ResourceId};
+use crate::oauth::{ClientRef, IssuerName, ResourceIndicator, Scope, Subject};
+use crate::token::mint::{
+    AccessToken, Actor, GrantId, Login, NewAccessToken, NotMinted, Source, TokenSubject, UserClaims,
+};
 
 /// A token that may be minted, without its signature.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
     resource: ResourceId,
     audience: ResourceIndicator,
     scopes: BTreeSet<Scope>,
     subject: Party,
-    client: String,
+    client: Party,
     act: Vec<Party>,
     lifetime: Duration,
     expires_no_later_than: Option<Timestamp>,
-    root: Option<String>,
+    root: Option<GrantId>,
+    login: Option<LoginFacts>,
+    user_claims: UserClaims,
 }
 
 /// Somebody as a token names him: bound to the issuer that vouches for him.
@@ -41,7 +47,7 @@ pub struct Party {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) resource: ResourceId,
-    pub(super) client: &'a Client,
+    pub(super) holder: Holder<'a>,
     /// All scopes that may be had.
     pub(super) available: BTreeSet<Scope>,
     /// Those that are asked for; all if nothing is asked for.
@@ -49,7 +55,17 @@ pub(super) struct Parts<'a> {
     pub(super) subject: Party,
     pub(super) act: Vec<Party>,
     pub(super) expires_no_later_than: Option<Timestamp>,
-    pub(super) root: Option<String>,
+    /// The token that it is made from, whose grant goes on.
+    pub(super) source: Option<&'a TokenFacts>,
+}
+
+/// In whose hands the token comes.
+#[derive(Debug)]
+pub(super) enum Holder<'a> {
+    /// A client of ours asked for it.
+    Client(&'a Client),
+    /// The gate makes it in place of the one that this client presented at the resource, which let it in.
+    Presenter(Party),
 }
 
 impl Grant {
@@ -58,34 +74,85 @@ impl Grant {
     /// # Errors
     ///
     /// [`Refusal::TargetUnknown`] if the resource takes no token of this client, [`Refusal::ScopeNotAvailable`] if more is
-    /// asked for than may be had there, [`Refusal::ScopeNothingLeft`] if nothing is left though the resource declares
-    /// scopes, [`Refusal::ChainTooLong`].
+    /// asked for than may be had there, [`Refusal::ScopeNothingLeft`] if nothing is left for a client that asks though the
+    /// resource declares scopes, [`Refusal::ChainTooLong`].
     pub(super) fn new(policy: &Policy<'_>, parts: Parts<'_>) -> Result<Self, Refusal> {
-        let resource = policy.resource(parts.resource).filter(|_| policy.can_mint(parts.resource, parts.client));
-        let resource = resource.ok_or(Refusal::TargetUnknown)?;
+        let is_good_there = |resource: &&Resource| match &parts.holder {
+            Holder::Client(client) => policy.can_mint(parts.resource, client),
+            Holder::Presenter(_) => !resource.public,
+        };
+        let resource = policy.resource(parts.resource).filter(is_good_there).ok_or(Refusal::TargetUnknown)?;
         let owned: BTreeSet<Scope> = parts.available.into_iter().filter(|scope| owns(resource, scope)).collect();
         let scopes = match parts.asked {
             None => owned,
             Some(asked) if asked.is_subset(&owned) => asked.clone(),
             Some(_) => return Err(Refusal::ScopeNotAvailable),
         };
-        if scopes.is_empty() && !resource.scopes.is_empty() {
+        let asks = matches!(parts.holder, Holder::Client(_));
+        if asks && scopes.is_empty() && !resource.scopes.is_empty() {
             return Err(Refusal::ScopeNothingLeft);
         }
-        if parts.act.len() > policy.server.exchange_depth {
+        // Where nobody asks, the chain is what it was.
+        if asks && parts.act.len() > policy.server.exchange_depth {
             return Err(Refusal::ChainTooLong);
         }
+        let client = match parts.holder {
+            Holder::Client(client) => Party::client(client),
+            Holder::Presenter(presenter) => presenter,
+        };
         Ok(Self {
             resource: parts.resource,
             audience: resource.key.clone(),
+            user_claims: told_claims(resource, parts.source),
             scopes,
             subject: parts.subject,
-            client: parts.client.id.clone(),
+            client,
             act: parts.act,
             lifetime: resource.access_token_lifetime.unwrap_or(policy.server.access_token_lifetime),
             expires_no_later_than: parts.expires_no_later_than,
-            root: parts.root,
+            root: parts.source.and_then(|source| source.root),
+            login: parts.source.and_then(|source| source.login.clone()),
         })
+    }
+
+    /// What the token will say, at `now`; it only has to be signed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotMinted`] if it would have ended already, or could not be read again.
+    pub fn access_token(&self, policy: &Policy<'_>, now: Timestamp) -> Result<AccessToken, NotMinted> {
+        let resource = policy.resource(self.resource).ok_or(NotMinted::PublicAudience)?;
+        let root = self.root.map_or_else(GrantId::generate, Ok).map_err(|_| NotMinted::Randomness)?;
+        let source = match self.expires_no_later_than {
+            None => Source::Grant(root),
+            Some(ends) => Source::Ending { root, ends },
+        };
+        let mut actor = None;
+        for party in self.act.iter().rev() {
+            actor = Some(Actor::new(&party.to_string(), None, actor).map_err(|_| NotMinted::Actors)?);
+        }
+        let scopes: Vec<Scope> = self.scopes.iter().cloned().collect();
+        let client = ClientRef { issuer: self.client.issuer.as_ref(), id: &self.client.value };
+        let subject = Subject { issuer: self.subject.issuer.as_ref(), value: &self.subject.value };
+        AccessToken::new(
+            resource,
+            &NewAccessToken {
+                issuer: &policy.server.issuer,
+                subject: TokenSubject::Named(subject),
+                client,
+                scopes: &scopes,
+                now,
+                lifetime: self.lifetime,
+                source,
+                login: self.login.as_ref().map(|login| Login {
+                    time: login.time,
+                    acr: login.acr.as_deref(),
+                    amr: &login.amr,
+                }),
+                actor: actor.as_ref(),
+                user_claims: &self.user_claims,
+            },
+        )
     }
 
     /// The one resource that the token opens.
@@ -108,8 +175,8 @@ impl Grant {
         &self.subject
     }
 
-    /// `client_id`: the client that asked.
-    pub fn client(&self) -> &str {
+    /// `client_id`: the client that asked, or that presented what the gate narrows.
+    pub fn client(&self) -> &Party {
         &self.client
     }
 
@@ -124,8 +191,13 @@ impl Grant {
     }
 
     /// The root of the grant that this one came from; nothing if it begins one.
-    pub fn root(&self) -> Option<&str> {
-        self.root.as_deref()
+    pub fn root(&self) -> Option<GrantId> {
+        self.root
+    }
+
+    /// What the resource is told about the user.
+    pub fn user_claims(&self) -> &UserClaims {
+        &self.user_claims
     }
 
     /// `exp` of a token minted now: after the resource's lifetime, but no later than what it came from.
@@ -133,6 +205,17 @@ impl Grant {
         let end = Timestamp(now.0.saturating_add(self.lifetime.as_secs()));
         self.expires_no_later_than.map_or(end, |latest| latest.min(end))
     }
+}
+
+/// Of what a token says about its user, what this resource is to be told. A claim that no token could carry is left out.
+fn told_claims(resource: &Resource, source: Option<&TokenFacts>) -> UserClaims {
+    let known = source.into_iter().flat_map(|source| &source.user_claims);
+    let told = known.filter(|(name, _)| resource.user_claims.contains(name));
+    let one = |(name, value): (&String, &serde_json::Value)| {
+        let claim = [(name.clone(), value.clone())].into_iter().collect();
+        UserClaims::new(claim).is_ok().then(|| (name.clone(), value.clone()))
+    };
+    UserClaims::new(told.filter_map(one).collect()).unwrap_or_default()
 }
 
 impl Party {

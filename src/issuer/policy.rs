@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 use super::{TokenFacts, TokenIssuer};
-use crate::config::{AllowedClient, AuthorizationServer, Client, Config, Resource, ResourceId, ResourceIssuer};
+use crate::config::{
+    AllowedClient, AuthorizationServer, Client, Config, IssuerId, Resource, ResourceId, ResourceIssuer, TrustedIssuer,
+};
+use crate::oauth::SigningAlgorithm;
 use crate::token::AudienceTable;
 
 /// The configuration, as far as it rules what is minted.
@@ -26,6 +29,12 @@ impl<'a> Policy<'a> {
         self.config.resources.get(id.0)
     }
 
+    /// What tokens for a resource are signed with, if it asks for anything of its own.
+    pub fn signing_algorithm(&self, id: ResourceId) -> Option<SigningAlgorithm> {
+        let algorithm = self.resource(id)?.signing_algorithm?;
+        SigningAlgorithm::try_from(algorithm).ok()
+    }
+
     /// The resources that a token names, each once.
     pub(super) fn named_by(&self, token: &TokenFacts) -> BTreeSet<ResourceId> {
         token.audiences.iter().filter_map(|name| self.owner(token.issuer, name)).collect()
@@ -40,6 +49,16 @@ impl<'a> Policy<'a> {
                 self.config.resources.iter().position(is_it).map(ResourceId)
             }
         }
+    }
+
+    /// The issuer whose `iss` this is, byte for byte.
+    pub(super) fn issuer_named(&self, iss: &str) -> Option<TokenIssuer> {
+        if self.server.issuer == iss {
+            return Some(TokenIssuer::Own);
+        }
+        let is_named = |trusted: &TrustedIssuer| trusted.issuers.iter().any(|known| known == iss);
+        let place = self.config.trusted_issuers.iter().position(is_named);
+        place.map(|place| TokenIssuer::Trusted(IssuerId(place)))
     }
 
     /// Whether a token says that it is addressed to this gateway for exchange, and to none of its APIs.

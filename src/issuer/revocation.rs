@@ -31,7 +31,7 @@ pub fn revocation(
     longest: Duration,
     now: Timestamp,
 ) -> Result<Option<Revocation>, NotTheirs> {
-    let (TokenIssuer::Own, Some(root)) = (token.issuer, token.root.as_deref()) else {
+    let (TokenIssuer::Own, Some(root)) = (token.issuer, token.root) else {
         return Ok(None);
     };
     if token.claimed.client.as_deref() != Some(&client.id) {
@@ -41,7 +41,7 @@ pub fn revocation(
     Ok(Some(match is_its_own_grant {
         // This one may be a narrowed one, and the first may end later.
         true => {
-            Revocation { name: root.to_owned(), until: after(token.expires.max(after(now, longest.as_secs())), LEEWAY) }
+            Revocation { name: root.to_string(), until: after(token.expires.max(after(now, longest.as_secs())), LEEWAY) }
         }
         false => Revocation { name: jti.to_owned(), until: after(token.expires, LEEWAY) },
     }))

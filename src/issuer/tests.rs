@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Map;
 use url::Url;
 
 use super::*;
@@ -15,6 +16,7 @@ use crate::config::{
 use crate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 use crate::token::AudienceTable;
+use crate::token::mint::GrantId;
 
 mod client_credentials;
 mod exchange;
@@ -161,6 +163,10 @@ fn wanted(names: &[&str], asked: Option<&[&str]>) -> Wanted {
     Wanted { names: names.iter().map(|name| (*name).to_owned()).collect(), scopes: asked.map(scopes) }
 }
 
+fn root() -> GrantId {
+    GrantId::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap()
+}
+
 /// A token of ours for the first API: alice's, issued to `app`.
 fn ours() -> TokenFacts {
     TokenFacts {
@@ -176,8 +182,10 @@ fn ours() -> TokenFacts {
         refused_at: BTreeSet::new(),
         may_act: None,
         act: Vec::new(),
-        root: Some("root".into()),
+        root: Some(root()),
         bound: false,
+        login: None,
+        user_claims: Map::new(),
     }
 }
 

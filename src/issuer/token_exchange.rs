@@ -8,7 +8,7 @@
 //! on is named in `act`.
 
 use super::client_credentials::check_grant;
-use super::grant::Parts;
+use super::grant::{Holder, Parts};
 use super::policy::is_known_as;
 use super::scopes::{carried, kept, mapped};
 use super::target::named;
@@ -48,6 +48,16 @@ enum Way<'a> {
     CarriedOn { from: ResourceId, edge: &'a [EdgeScope] },
 }
 
+/// The resource that an exchange is for: what its tokens have to be proven for.
+///
+/// # Errors
+///
+/// [`Refusal`] if the client has not got the grant, or names no resource, several, or one out of its reach.
+pub fn exchange_target(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Result<ResourceId, Refusal> {
+    check_grant(client, GrantType::TokenExchange)?;
+    named(policy, client, wanted)?.ok_or(Refusal::TargetMissing)
+}
+
 /// Decides what comes of an exchange.
 ///
 /// # Errors
@@ -56,8 +66,7 @@ enum Way<'a> {
 /// wrong with it (RFC 8693 §2.2.2).
 pub fn token_exchange(policy: &Policy<'_>, exchange: &Exchange<'_>) -> Result<Grant, Refusal> {
     let Exchange { client, wanted, subject: token, .. } = *exchange;
-    check_grant(client, GrantType::TokenExchange)?;
-    let target = named(policy, client, wanted)?.ok_or(Refusal::TargetMissing)?;
+    let target = exchange_target(policy, client, wanted)?;
     check_genuine(policy, token, target)?;
     let subject = party(policy, token, target)?;
     let relations = relations(policy, client, token, target)?;
@@ -75,8 +84,17 @@ pub fn token_exchange(policy: &Policy<'_>, exchange: &Exchange<'_>) -> Result<Gr
     };
     let ends = exchange.actor.map_or(token.expires, |actor| actor.expires.min(token.expires));
     let asked = wanted.scopes.as_ref();
-    let (expires_no_later_than, root) = (Some(ends), token.root.clone());
-    Grant::new(policy, Parts { resource: target, client, available, asked, subject, act, expires_no_later_than, root })
+    let parts = Parts {
+        resource: target,
+        holder: Holder::Client(client),
+        available,
+        asked,
+        subject,
+        act,
+        expires_no_later_than: Some(ends),
+        source: Some(token),
+    };
+    Grant::new(policy, parts)
 }
 
 /// *Genuine*, as far as a proof does not say it: the target admits the issuer for exchange, the token is unbound, has
@@ -179,7 +197,7 @@ fn proven_actor(
 }
 
 /// The subject of a token, with its issuer.
-fn party(policy: &Policy<'_>, token: &TokenFacts, target: ResourceId) -> Result<Party, Refusal> {
+pub(super) fn party(policy: &Policy<'_>, token: &TokenFacts, target: ResourceId) -> Result<Party, Refusal> {
     let value = token.claimed_at(target).subject.clone().filter(|subject| !subject.is_empty());
     let value = value.ok_or(Refusal::TokenIncomplete)?;
     let Some(trusted) = trusted(policy, token)? else {
@@ -202,13 +220,13 @@ fn reads_like_another(policy: &Policy<'_>, issuer: &IssuerName, value: &str) -> 
 }
 
 /// Those who acted before, as the token's issuer names them.
-fn earlier_actors(policy: &Policy<'_>, token: &TokenFacts) -> Result<Vec<Party>, Refusal> {
+pub(super) fn earlier_actors(policy: &Policy<'_>, token: &TokenFacts) -> Result<Vec<Party>, Refusal> {
     let issuer = trusted(policy, token)?.map(|trusted| trusted.name.clone());
     Ok(token.act.iter().map(|value| Party { issuer: issuer.clone(), value: value.clone() }).collect())
 }
 
 /// The issuer of a token; nothing for our own.
-fn trusted<'a>(policy: &Policy<'a>, token: &TokenFacts) -> Result<Option<&'a TrustedIssuer>, Refusal> {
+pub(super) fn trusted<'a>(policy: &Policy<'a>, token: &TokenFacts) -> Result<Option<&'a TrustedIssuer>, Refusal> {
     match token.issuer {
         TokenIssuer::Own => Ok(None),
         TokenIssuer::Trusted(issuer) => {

@@ -75,6 +75,8 @@ pub struct Exchange {
     pub(super) ending: Arc<Ending>,
     pub(super) request_id: String,
     pub(super) permit: Option<Permit>,
+    /// What the upstream gets in place of the credential that came in.
+    pub(super) narrowed: Option<HeaderValue>,
     /// Where the request goes; set anew at every try.
     pub(super) destination: Option<HeaderValue>,
     /// The try that is under way, and whether a server has begun to answer it.
@@ -142,6 +144,7 @@ impl Exchange {
             ending: Ending::own(),
             request_id: random_hex::<16>(),
             permit: None,
+            narrowed: None,
             destination: None,
             attempt: None,
             is_answered: false,

@@ -51,6 +51,9 @@ pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut
     if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
         upstream.insert_header(AUTHORIZATION, credential)?;
     }
+    if let Some(credential) = &exchange.narrowed {
+        upstream.insert_header(AUTHORIZATION, credential)?;
+    }
     for (name, value) in permit.identity_headers(gate) {
         upstream.insert_header(name, value)?;
     }

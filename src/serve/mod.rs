@@ -16,6 +16,7 @@ mod failure;
 mod forward;
 mod framing;
 pub mod listen;
+mod narrowing;
 mod proxy;
 mod request;
 mod request_line;
@@ -27,5 +28,6 @@ mod watched;
 mod websocket;
 
 pub use listen::{BindError, Bound, Listening, Serving};
+pub use narrowing::NarrowedTokens;
 pub use proxy::Gateway;
 pub use terms::{Offers, Prepared};

@@ -17,6 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::exchange::{Exchange, UnderWay};
 use super::failure::{self, BODY_TOO_LARGE, NO_ADDRESS};
+use super::narrowing::NarrowedTokens;
 use super::websocket::UpgradeConnector;
 use super::{forward, request, response, retry};
 use crate::snapshot::Current;
@@ -36,6 +37,8 @@ pub struct Gateway {
     pub current: Arc<Current>,
     /// Tokens that were verified before.
     pub tokens: Arc<TokenCache>,
+    /// Tokens that were minted for upstreams before.
+    pub narrowed: Arc<NarrowedTokens>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }

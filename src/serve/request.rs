@@ -17,7 +17,7 @@ use super::exchange::Exchange;
 use super::framing;
 use super::proxy::Gateway;
 use crate::clock::Timestamp;
-use crate::config::{Limits, Resource, UpstreamProtocol};
+use crate::config::{Forward, Limits, Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
 use crate::oauth::{Reason, Rejection};
 use crate::snapshot::Current;
@@ -106,7 +106,7 @@ fn hide_secrets(session: &mut Session) -> Result<()> {
 /// When the client can no longer be written to.
 pub(super) async fn decide(session: &mut Session, exchange: &mut Exchange, gateway: &Gateway) -> Result<bool> {
     match ask_until_it_counts(session, exchange, gateway).await {
-        Decision::Forward(permit) => admit(session, exchange, permit, &gateway.current).await,
+        Decision::Forward(permit) => admit(session, exchange, permit, gateway).await,
         Decision::Deny(denial) => refuse(session, exchange, &denial).await.map(|()| true),
         Decision::Answer(document) => {
             exchange.record.outcome = Outcome::Answered;
@@ -201,7 +201,7 @@ fn misdirected(view: &RequestView<'_>, connection: &Connection) -> Option<Denial
 }
 
 /// Prepares a request that may be forwarded. True when it is answered after all.
-async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, current: &Current) -> Result<bool> {
+async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, gateway: &Gateway) -> Result<bool> {
     let snapshot = Arc::clone(&exchange.snapshot);
     let resource = &snapshot.config.resources[permit.resource().0];
     exchange.record.resource = Some(permit.resource());
@@ -212,12 +212,21 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, c
         let denial = Denial::new(Reason::BodyTooLarge, Some(permit.resource())).with_cors(cors);
         return refuse(session, exchange, &denial).await.map(|()| true);
     }
+    if permit.forward() == Forward::Narrowed {
+        match gateway.narrowed.credential(&snapshot, &permit, Timestamp::now()) {
+            Ok(credential) => exchange.narrowed = Some(credential),
+            Err(rejection) => {
+                let denial = snapshot.gate.deny_after_all(&permit, rejection);
+                return refuse(session, exchange, &denial).await.map(|()| true);
+            }
+        }
+    }
     exchange.wants_tunnel = may_open_websocket(resource, &header.method, header.version, headers);
     let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     exchange.record.outcome = Outcome::Forwarded;
     exchange.permit = Some(permit);
     if let Some(pool) = exchange.pool() {
-        exchange.depends_on(pool.resource(), resource.on_removal, current);
+        exchange.depends_on(pool.resource(), resource.on_removal, &gateway.current);
     }
     if expects && !session.as_mut().is_body_done() {
         // Pingora neither answers nor waits for an upstream's answer: the client would sit out its own patience. It

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::exchange::Exchange;
 use crate::clock::Timestamp;
+use crate::config::Forward;
 use crate::guard::Permit;
 
 /// The upstream wants a credential that it is not given.
@@ -34,7 +35,7 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
     let challenge = || exchange.snapshot.gate.challenge(permit.resource());
     let has_bearer = || header.headers.get_all(WWW_AUTHENTICATE).iter().any(is_bearer);
     match header.status {
-        StatusCode::UNAUTHORIZED if !permit.keeps_credential() => {
+        StatusCode::UNAUTHORIZED if permit.forward() == Forward::None => {
             let detail = "the upstream answered 401 to a request without its credential";
             return Err(Error::create(UNAUTHORIZED, ErrorSource::Upstream, Some(detail.into()), None));
         }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::ClaimPath;
+use crate::config::{ClaimPath, Requirement};
 
 /// A claim is there, but has no form that it may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,6 +19,20 @@ pub struct Words(Box<[Box<str>]>);
 pub fn claim<'c>(claims: &'c Map<String, Value>, path: &ClaimPath) -> Option<&'c Value> {
     let (first, rest) = path.steps.split_first()?;
     rest.iter().try_fold(claims.get(first)?, |value, step| value.as_object()?.get(step))
+}
+
+/// Whether the claims have one that is required, with one of its values; of an array, one member is enough.
+pub fn has(claims: &Map<String, Value>, requirement: &Requirement) -> bool {
+    let is_allowed = |value: &Value| match value {
+        Value::String(text) => requirement.values.iter().any(|allowed| allowed == text),
+        Value::Number(_) | Value::Bool(_) => requirement.values.contains(&value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    };
+    match claim(claims, &requirement.claim) {
+        None => false,
+        Some(Value::Array(members)) => members.iter().any(is_allowed),
+        Some(value) => is_allowed(value),
+    }
 }
 
 /// The text at the first of `paths` that is present; a number counts as its digits, because some providers write

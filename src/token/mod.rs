@@ -19,10 +19,10 @@ mod verify;
 
 pub use audience::{Audience, AudienceTable, SharedAudience};
 pub use cache::{TokenCache, TokenDigest};
-pub use claims::{ClaimForm, Words, claim, text_at, words_at};
+pub use claims::{ClaimForm, Words, claim, has, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
 pub use rejection::Refused;
 pub use revocations::Revocations;
-pub use verify::{Presented, TrustedKeys, VerifiedToken, Voucher, verify};
+pub use verify::{OwnIssuer, Presented, TrustedKeys, VerifiedToken, Voucher, prove_asked_about, verify};

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::keys::{KeyMiss, KeySet};
-use super::{Audience, Compact, GenuineToken, Keyring, Refused, TokenCache};
+use super::{Audience, Compact, GenuineToken, Keyring, Refused, Revocations, TokenCache, TokenDigest};
 use crate::clock::Timestamp;
 use crate::config::{ClaimNames, IssuerId, ResourceId};
 use crate::oauth::{Reason, Rejection};
@@ -21,6 +21,7 @@ use crate::oauth::{Reason, Rejection};
 pub struct VerifiedToken {
     genuine: Arc<GenuineToken>,
     resource: ResourceId,
+    digest: TokenDigest,
 }
 
 impl VerifiedToken {
@@ -33,6 +34,11 @@ impl VerifiedToken {
     pub fn resource(&self) -> ResourceId {
         self.resource
     }
+
+    /// The digest of its text.
+    pub fn digest(&self) -> &TokenDigest {
+        &self.digest
+    }
 }
 
 /// Whose signatures count, and within which bounds.
@@ -40,29 +46,49 @@ impl VerifiedToken {
 pub struct TrustedKeys {
     keyrings: Vec<Arc<Keyring>>,
     by_iss: HashMap<Box<str>, IssuerId>,
+    /// Our own issuer, whose keyring is the last one.
+    own: Option<(IssuerId, Arc<Revocations>)>,
     max_bytes: usize,
     max_lifetime: u64,
+}
+
+/// Our own issuer, as far as its tokens are verified.
+#[derive(Clone, Debug)]
+pub struct OwnIssuer {
+    /// Its keys.
+    pub keyring: Arc<Keyring>,
+    /// What it has taken back.
+    pub revocations: Arc<Revocations>,
 }
 
 /// How far the clocks of issuer and gateway may differ, in seconds.
 const LEEWAY: u64 = 30;
 
 impl TrustedKeys {
-    /// Trusts the issuers of `keyrings`, each by its place; `max_bytes` bounds a token's length, `max_lifetime` (in
-    /// seconds) the time from its issue to its end.
-    pub fn new(keyrings: Vec<Arc<Keyring>>, max_bytes: usize, max_lifetime: u64) -> Self {
+    /// Trusts the issuers of `keyrings`, each by its place, and our own behind them; `max_bytes` bounds a token's length,
+    /// `max_lifetime` (in seconds) the time from its issue to its end.
+    pub fn new(mut keyrings: Vec<Arc<Keyring>>, own: Option<OwnIssuer>, max_bytes: usize, max_lifetime: u64) -> Self {
+        let own = own.map(|OwnIssuer { keyring, revocations }| {
+            keyrings.push(keyring);
+            (IssuerId(keyrings.len() - 1), revocations)
+        });
         let mut by_iss = HashMap::new();
         for (at, keyring) in keyrings.iter().enumerate() {
             for iss in &keyring.issuer().issuers {
                 by_iss.insert(iss.as_str().into(), IssuerId(at));
             }
         }
-        Self { keyrings, by_iss, max_bytes, max_lifetime }
+        Self { keyrings, by_iss, own, max_bytes, max_lifetime }
     }
 
     /// The keyring of an issuer.
     pub fn keyring(&self, issuer: IssuerId) -> &Arc<Keyring> {
         &self.keyrings[issuer.0]
+    }
+
+    /// The place of our own issuer, if there is one.
+    pub fn own(&self) -> Option<IssuerId> {
+        self.own.as_ref().map(|(own, _)| *own)
     }
 
     /// All keyrings, in the order of their issuers.
@@ -114,21 +140,45 @@ pub fn verify<'a>(
     tokens: &TokenCache,
     voucher: impl Fn(IssuerId) -> Option<Voucher<'a>>,
 ) -> Result<VerifiedToken, Refused> {
-    let genuine = prove(presented, trusted, tokens, |issuer| voucher(issuer).is_some())?;
+    let (genuine, digest) = prove(presented, trusted, tokens, |issuer| voucher(issuer).is_some())?;
     let Some(Voucher { claims }) = voucher(genuine.issuer) else {
         return Err(untrusted().into());
     };
     let rejected =
         |rejection, genuine, presented_for| Refused::Rejected { rejection, genuine: Some(genuine), presented_for };
-    let is_sound =
-        genuine.check_parties(claims).and_then(|()| check_time(&genuine, presented.now, trusted.max_lifetime));
+    let is_sound = genuine
+        .check_parties(claims)
+        .and_then(|()| check_time(&genuine, presented.now, LEEWAY, trusted.max_lifetime))
+        .and_then(|()| check_own(&genuine, trusted));
     if let Err(rejection) = is_sound {
         return Err(rejected(rejection, genuine, None));
     }
     match audience.judge(genuine.issuer, &genuine.audiences) {
-        Ok(()) => Ok(VerifiedToken { genuine, resource: audience.resource }),
+        Ok(()) => Ok(VerifiedToken { genuine, resource: audience.resource, digest }),
         Err((rejection, presented_for)) => Err(rejected(rejection, genuine, presented_for)),
     }
+}
+
+/// Proves a token that is not for an API but is asked about: to be exchanged, introspected or revoked. The same steps as
+/// [`verify()`], without leeway, so that nothing is made of what has ended. What it is good for is judged by whoever asks.
+///
+/// # Errors
+///
+/// As [`verify()`], but for the audience.
+pub fn prove_asked_about<'a>(
+    presented: &Presented<'_>,
+    trusted: &TrustedKeys,
+    tokens: &TokenCache,
+    voucher: impl Fn(IssuerId) -> Option<Voucher<'a>>,
+) -> Result<Arc<GenuineToken>, Refused> {
+    let (genuine, _) = prove(presented, trusted, tokens, |issuer| voucher(issuer).is_some())?;
+    let Some(Voucher { claims }) = voucher(genuine.issuer) else {
+        return Err(untrusted().into());
+    };
+    genuine.check_parties(claims)?;
+    check_time(&genuine, presented.now, 0, trusted.max_lifetime)?;
+    check_own(&genuine, trusted)?;
+    Ok(genuine)
 }
 
 /// The signature's proof: kept from an earlier request, or made now.
@@ -137,7 +187,7 @@ fn prove(
     trusted: &TrustedKeys,
     tokens: &TokenCache,
     admits: impl Fn(IssuerId) -> bool,
-) -> Result<Arc<GenuineToken>, Refused> {
+) -> Result<(Arc<GenuineToken>, TokenDigest), Refused> {
     if presented.compact.len() > trusted.max_bytes {
         let detail = "the token is longer than `limits.token_bytes`";
         return Err(Rejection { reason: Reason::TokenTooLarge, detail }.into());
@@ -145,16 +195,16 @@ fn prove(
     let digest = tokens.digest(presented.compact);
     if let Some((genuine, issuer)) = tokens.get(&digest, |token| trusted.place_of(token, presented.now)) {
         if issuer == genuine.issuer {
-            return Ok(genuine);
+            return Ok((genuine, digest));
         }
         // The configuration lists its issuers in another order now; what the signature proved stays proven.
         let moved = Arc::new(GenuineToken { issuer, ..GenuineToken::clone(&genuine) });
         tokens.insert(digest, Arc::clone(&moved));
-        return Ok(moved);
+        return Ok((moved, digest));
     }
     let genuine = Arc::new(prove_anew(presented, trusted, admits)?);
     tokens.insert(digest, Arc::clone(&genuine));
-    Ok(genuine)
+    Ok((genuine, digest))
 }
 
 fn prove_anew(
@@ -211,12 +261,30 @@ fn untrusted() -> Rejection {
     Rejection { reason: Reason::IssuerUntrusted, detail: "the issuer is not trusted for this API" }
 }
 
-/// `exp`, `nbf` and `iat` against the present, with [`LEEWAY`]; and the lifetime's bound, without it.
-fn check_time(token: &GenuineToken, now: Timestamp, max_lifetime: u64) -> Result<(), Rejection> {
-    if token.expires.0.saturating_add(LEEWAY) <= now.0 {
+/// What our own tokens are beyond all others: for one audience, and not taken back.
+fn check_own(token: &GenuineToken, trusted: &TrustedKeys) -> Result<(), Rejection> {
+    let Some((_, revocations)) = trusted.own.as_ref().filter(|(own, _)| *own == token.issuer) else {
+        return Ok(());
+    };
+    if token.audiences.len() != 1 {
+        let detail = "a token of our own issuer has exactly one audience";
+        return Err(Rejection { reason: Reason::AudienceTooBroad, detail });
+    }
+    let Some(jti) = token.claims.get("jti").and_then(serde_json::Value::as_str) else {
+        return Err(Rejection { reason: Reason::ClaimMissing, detail: "`jti` is missing" });
+    };
+    match revocations.contain(jti) {
+        true => Err(Rejection { reason: Reason::TokenRevoked, detail: "the token, or its grant, was taken back" }),
+        false => Ok(()),
+    }
+}
+
+/// `exp`, `nbf` and `iat` against the present, with leeway in seconds; and the lifetime's bound, without it.
+fn check_time(token: &GenuineToken, now: Timestamp, leeway: u64, max_lifetime: u64) -> Result<(), Rejection> {
+    if token.expires.0.saturating_add(leeway) <= now.0 {
         return Err(Rejection { reason: Reason::TokenExpired, detail: "`exp` has passed" });
     }
-    if token.not_before.is_some_and(|start| start.0 > now.0.saturating_add(LEEWAY)) {
+    if token.not_before.is_some_and(|start| start.0 > now.0.saturating_add(leeway)) {
         return Err(Rejection { reason: Reason::TokenNotYetValid, detail: "`nbf` or `iat` lies in the future" });
     }
     let start = token.issued.unwrap_or(now);

@@ -52,7 +52,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     config.trusted_issuers[0].keys = KeySource::Jwks(vec![file]);
     let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
     let keyring = Keyring::new(config.trusted_issuers[0].clone(), fetcher);
-    let trusted = TrustedKeys::new(vec![keyring], 1 << 16, 1 << 20);
+    let trusted = TrustedKeys::new(vec![keyring], None, 1 << 16, 1 << 20);
     let table = AudienceTable::new(&config).expect("no two resources share a name");
     let tokens = TokenCache::new(1 << 20).expect("the system has randomness");
     World { config, keys, trusted, table, tokens }

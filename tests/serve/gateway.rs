@@ -7,7 +7,7 @@ use std::sync::Arc;
 use narrowgate::config::{self, Certificate, Config, Environment, JwksLocation, KeySource, Limits};
 use narrowgate::fetch::Fetcher;
 use narrowgate::secret::Secret;
-use narrowgate::serve::{Gateway, Listening, Serving};
+use narrowgate::serve::{Gateway, Listening, NarrowedTokens, Serving};
 use narrowgate::snapshot::{Current, Snapshot};
 use narrowgate::telemetry::Metrics;
 use narrowgate::token::{Keyring, TokenCache};
@@ -78,6 +78,7 @@ pub async fn start_with(yaml: &str, issuer: &Issuer, change: impl FnOnce(&mut Co
     let gateway = Gateway {
         current: Arc::new(Current::new(snapshot)),
         tokens: Arc::new(TokenCache::new(1 << 20).unwrap()),
+        narrowed: Arc::new(NarrowedTokens::new(1 << 20)),
         metrics: Arc::new(Metrics::default()),
     };
     let listening = Listening::bind(&config.listeners).unwrap();

@@ -50,8 +50,8 @@ const MOST_MEMBERS: usize = 20;
 
 impl TokenFacts {
     /// What a signature proved.
-    pub(super) fn proven(config: &Config, gate: &Gate, token: &GenuineToken, resource: Option<ResourceId>) -> Self {
-        let issuer = &config.trusted_issuers[token.issuer().0].name;
+    pub(super) fn proven(gate: &Gate, token: &GenuineToken, resource: Option<ResourceId>) -> Self {
+        let issuer = &gate.keyrings()[token.issuer().0].issuer().name;
         let scopes = resource.map_or_else(Vec::new, |resource| gate.granted_scopes(resource, token));
         Self {
             proven: true,

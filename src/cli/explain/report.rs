@@ -109,7 +109,7 @@ impl Report {
             credential: permit.keeps_credential(),
             identity_headers: headers.map(|(name, value)| (name.to_string(), readable(&value))).collect(),
         };
-        let token = permit.token().map(|token| TokenFacts::proven(config, gate, token, Some(permit.resource())));
+        let token = permit.token().map(|token| TokenFacts::proven(gate, token, Some(permit.resource())));
         Self { verdict: Verdict::Allowed, forwarded: Some(forwarded), token, ..self }
     }
 
@@ -120,7 +120,7 @@ impl Report {
     fn refused(self, config: &Config, gate: &Gate, request: &AskedRequest, denial: &Denial) -> Self {
         let compact = request.token.as_deref();
         let token = match &denial.genuine {
-            Some(genuine) => Some(TokenFacts::proven(config, gate, genuine, denial.resource)),
+            Some(genuine) => Some(TokenFacts::proven(gate, genuine, denial.resource)),
             None => compact.and_then(|compact| TokenFacts::unproven(config, compact)),
         };
         let case = Case { config, gate, request, denial, token: token.as_ref(), now: self.now };

@@ -159,9 +159,9 @@ impl AuthorizationServer {
             ignore_audiences: Vec::new(),
             require: Vec::new(),
             subjects: SubjectForm::Plain,
-            refresh: Duration::MAX,
-            refetch_after: Duration::MAX,
-            max_stale: Duration::MAX,
+            refresh: Duration::from_secs(600),
+            refetch_after: Duration::from_secs(30),
+            max_stale: Duration::from_secs(24 * 3600),
         }
     }
 

@@ -21,7 +21,7 @@ fn with_matrix(matrix: &[(ResourceId, &[&str])]) -> Client {
 fn a_client_speaks_for_itself_and_begins_a_grant() {
     let grant = ask(&app(), &["HTTPS://API1.example.com:443/"], Some(&["read"])).unwrap();
     assert_eq!(grant.audience().as_str(), ONE);
-    assert_eq!((grant.client(), grant.subject().to_string().as_str()), ("app", "app"));
+    assert_eq!((grant.client().to_string().as_str(), grant.subject().to_string().as_str()), ("app", "app"));
     assert_eq!((grant.act(), grant.root(), grant.expires_no_later_than()), (&[][..], None, None));
     assert_eq!(grant.expires(Timestamp(1_000)), Timestamp(1_300));
 }

@@ -36,6 +36,9 @@ pub enum NotMinted {
     /// A subject without a value.
     #[error("the subject has no value")]
     Subject,
+    /// A chain of actors that our own gate would refuse to read.
+    #[error("more actors stand in each other than can be read again")]
+    Actors,
     /// The system has no randomness to give.
     #[error("the system has no randomness to give")]
     Randomness,

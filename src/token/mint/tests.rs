@@ -98,7 +98,7 @@ impl Bench {
     /// What the gate says to this token at one of its resources.
     fn verify(&self, at: usize, compact: &str, now: Timestamp) -> Result<VerifiedToken, Reason> {
         let keyring = Keyring::new(self.config.trusted_issuers[0].clone(), Fetcher::new(None).unwrap());
-        let trusted = TrustedKeys::new(vec![keyring], 8192, 86_400);
+        let trusted = TrustedKeys::new(vec![keyring], None, 8192, 86_400);
         let table = AudienceTable::new(&self.config).unwrap();
         let audience = Audience { resource: ResourceId(at), broad_tokens: BroadTokens::Strict, table: &table };
         let presented = Presented { compact, now, keys_awaited: true };

@@ -60,7 +60,7 @@ impl Bench {
         let fetcher = Fetcher::new(None).unwrap();
         let keyring = |issuer: &config::TrustedIssuer| Keyring::new(issuer.clone(), fetcher.clone());
         let keyrings = self.config.trusted_issuers.iter().map(keyring).collect();
-        TrustedKeys::new(keyrings, 8192, 86_400)
+        TrustedKeys::new(keyrings, None, 8192, 86_400)
     }
 
     fn verify_with(&self, trusted: &TrustedKeys, now: Timestamp, compact: &str) -> Result<VerifiedToken, Refused> {

@@ -44,7 +44,7 @@ fn gate(configuration: &str, jwks: &Value) -> Gate {
     }
     let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
     let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-    Gate::new(&config, keyrings).expect("the loader found no clash")
+    Gate::new(&config, keyrings, None).expect("the loader found no clash")
 }
 
 /// What the gate says to `GET /` at `host`: `forward`, or the reason of the refusal.

@@ -17,10 +17,17 @@ use narrowgate::issuer::{
 use narrowgate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use narrowgate::secret::Secret;
 use narrowgate::token::AudienceTable;
+use narrowgate::token::mint::GrantId;
 use proptest::array::uniform2;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use serde_json::Map;
 use url::Url;
+
+/// The root of every token of ours.
+pub fn root() -> GrantId {
+    GrantId::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("this is a name")
+}
 
 /// What resources declare, rows allow and edges map.
 pub const PATTERNS: [&str; 5] = ["a", "b", "c", "t:{id}", "t:1"];
@@ -319,8 +326,10 @@ impl Token {
                 at => MayAct::Client { issuer: issuer(at), id: id.into() },
             }),
             act: vec!["before".into(); self.actors],
-            root: (self.issuer == 2).then(|| "root".into()),
+            root: (self.issuer == 2).then(root),
             bound: self.bound,
+            login: None,
+            user_claims: Map::new(),
         }
     }
 }
