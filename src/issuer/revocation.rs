@@ -40,9 +40,10 @@ pub fn revocation(
     let is_its_own_grant = token.act.is_empty() && token.claimed.subject.as_deref() == Some(&client.id);
     Ok(Some(match is_its_own_grant {
         // This one may be a narrowed one, and the first may end later.
-        true => {
-            Revocation { name: root.to_string(), until: after(token.expires.max(after(now, longest.as_secs())), LEEWAY) }
-        }
+        true => Revocation {
+            name: root.to_string(),
+            until: after(token.expires.max(after(now, longest.as_secs())), LEEWAY),
+        },
         false => Revocation { name: jti.to_owned(), until: after(token.expires, LEEWAY) },
     }))
 }
