@@ -1,4 +1,5 @@
-//! One bounded GET of a document that the configuration, or an issuer named there, points at.
+//! One bounded GET of a document that the configuration, or an issuer named there, points at; and one bounded POST of a
+//! form, for whoever is a client of an authorization server.
 //!
 //! Every bound is here: 3 s to connect, 5 s in all, 256 KiB, status 200 and nothing else. Deliberately absent:
 //! redirects (a document lies where it was said to lie), proxies from the environment (what carries the keys that
@@ -8,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::secret::Secret;
@@ -156,13 +157,32 @@ impl Fetcher {
         if let Some(credential) = credential {
             request = request.header(AUTHORIZATION, bearer(credential).ok_or(failed(FetchFault::Credential))?);
         }
-        let mut response = request.send().await.map_err(|error| interrupted(url, error))?;
+        let response = request.send().await.map_err(|error| interrupted(url, error))?;
+        let max_age = max_age(response.headers());
+        Ok(Fetched { body: Self::whole(url, response).await?, max_age })
+    }
+
+    /// Posts a form to `url`, as a client with a secret (RFC 6749 §2.3.1), and gives the body of the answer. Neither its id
+    /// nor its secret may hold what that encodes.
+    ///
+    /// # Errors
+    ///
+    /// [`FetchError`] for everything that is not a whole answer with status 200 inside the bounds.
+    pub async fn post_form(&self, url: &Url, id: &str, secret: &str, form: String) -> Result<Vec<u8>, FetchError> {
+        let request = self.client.post(url.clone()).header(ACCEPT, "application/json").basic_auth(id, Some(secret));
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+        let response = request.send().await.map_err(|error| interrupted(url, error))?;
+        Self::whole(url, response).await
+    }
+
+    /// The body of an answer with status 200.
+    async fn whole(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, FetchError> {
+        let failed = |fault| FetchError { url: shown(url), fault, cause: None };
         match response.status() {
             http::StatusCode::OK => {}
             status if status.is_redirection() => return Err(failed(FetchFault::Redirect(status.as_u16()))),
             status => return Err(failed(FetchFault::Status(status.as_u16()))),
         }
-        let max_age = max_age(response.headers());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| interrupted(url, error))? {
             if body.len() + chunk.len() > BODY_BYTES {
@@ -170,7 +190,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { body, max_age })
+        Ok(body)
     }
 }
 

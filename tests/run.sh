@@ -4,13 +4,14 @@
 #   tests/run.sh             install, then test
 #   tests/run.sh --offline   install nothing; a part that is missing fails with the command that installs it
 #
-# Debian packages come by apt-get (as root, or by sudo), the test programs of tests/tools.txt into target/tools, the
-# OpenID provider of the tests from its lock file. Nothing is skipped: what cannot run has failed.
+# Debian packages come by apt-get (as root, or by sudo), the programs of tests/tools.txt and the client of tests/python into
+# target/tools, the OpenID provider and the client of tests/node from their lock file. Nothing is skipped: what cannot run
+# has failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 readonly TOOLS=target/tools
-readonly PROVIDER=tests/oidc-provider
+readonly NODE=tests/node
 passed=0
 failed=0
 declare -a failures=()
@@ -64,19 +65,20 @@ install_packages() {
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
-# The programs of tests/tools.txt: prebuilt, and checked by their hashes.
+# The programs of tests/tools.txt and the clients of tests/python/requirements.txt: prebuilt, and checked by their hashes.
 install_tools() {
     has_venv || { missing python3-venv 'apt-get install python3-venv'; return; }
-    cmp -s tests/tools.txt "$TOOLS/tools.txt" && return
+    cat tests/tools.txt tests/python/requirements.txt | cmp -s - "$TOOLS/installed.txt" && return
     rm -rf "$TOOLS" && python3 -m venv "$TOOLS" \
-        && "$TOOLS/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/tools.txt \
-        && cp tests/tools.txt "$TOOLS/tools.txt"
+        && "$TOOLS/bin/pip" install -q --disable-pip-version-check --require-hashes -r tests/tools.txt -r tests/python/requirements.txt \
+        && cat tests/tools.txt tests/python/requirements.txt > "$TOOLS/installed.txt"
 }
 
-install_provider() {
+# The OpenID provider and the clients of tests/node, from their lock file.
+install_node_programs() {
     command -v npm >/dev/null || { missing npm 'apt-get install npm'; return; }
-    cmp -s "$PROVIDER/package-lock.json" "$PROVIDER/node_modules/.installed" && return
-    (cd "$PROVIDER" && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed)
+    cmp -s "$NODE/package-lock.json" "$NODE/node_modules/.installed" && return
+    (cd "$NODE" && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/.installed)
 }
 
 unit_and_integration_tests() {
@@ -100,8 +102,8 @@ mkdir -p target
 if [ "${1:-}" != --offline ]; then
     say 'install what the tests need'
     install_packages
-    install_tools || missing 'the test programs' "python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt"
-    install_provider || missing 'the OpenID provider of the tests' "cd $PROVIDER && npm ci"
+    install_tools || missing 'the test programs' "python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/python/requirements.txt"
+    install_node_programs || missing 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci"
 fi
 PATH="$PWD/$TOOLS/bin:$PATH"
 
@@ -111,14 +113,15 @@ needs() {
     missing "$program" "$hint"
     return 1
 }
-tools_hint="python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt"
+tools_hint="python3 -m venv $TOOLS && $TOOLS/bin/pip install --require-hashes -r tests/tools.txt -r tests/python/requirements.txt"
 
 needs rustfmt 'rustup component add rustfmt' cargo fmt --version \
     && part 'format' cargo fmt --check
 needs clippy 'rustup component add clippy' cargo clippy --version \
     && part 'clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 needs cargo-nextest "$tools_hint" cargo nextest --version \
-    && needs 'the OpenID provider of the tests' "cd $PROVIDER && npm ci" test -d "$PROVIDER/node_modules/oidc-provider" \
+    && needs 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci" test -d "$NODE/node_modules/openid-client" \
+    && needs 'the Python client of the tests' "$tools_hint" "$TOOLS/bin/python" -c 'import authlib' \
     && part 'unit and integration tests' unit_and_integration_tests
 part 'doc tests' doc_tests
 part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet

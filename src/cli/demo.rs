@@ -1,4 +1,4 @@
-//! `narrowgate demo`: two APIs, an issuer and the gateway on this machine, and commands to try them with.
+//! `narrowgate demo`: two APIs, an identity provider and the gateway on this machine, and commands to try them with.
 //!
 //! The gateway is the real one, with the sample configuration of this repository. Everything listens on loopback only,
 //! keys and tokens are made now and die with the process, and nothing is left behind. Commands go to stdout, each with
@@ -24,8 +24,9 @@ mod issuer;
 mod lessons;
 mod sample_api;
 mod settings;
+mod token_client;
 
-/// Start two sample APIs, an issuer and the gateway, and print commands to try
+/// Start two sample APIs, an identity provider and the gateway, and print commands to try
 #[derive(Debug, clap::Args)]
 pub struct Demo {
     /// The gateway's port [default: one that is free]
@@ -63,7 +64,7 @@ impl Demo {
         let (running, settings) = self.start(&issuer, [api1, api2]).await?;
         running.keys_tried().await;
         tell(&settings.greeting());
-        print(&lessons::page(&settings, &issuer)?);
+        print(&lessons::page(&settings, &issuer).await?);
         signals.received().await;
         tell("stopping\n");
         tokio::select! {

@@ -4,14 +4,16 @@ use std::collections::HashSet;
 
 use url::Url;
 
+use super::authorization_server::WrittenServer;
 use super::fault::FaultKind;
 use super::issuers::{Issuers, WrittenIssuer};
 use super::keys::host_of;
-use super::model::{Forward, IssuerId, JwksLocation, KeySource, Resource, TrustedIssuer, Unmatched};
+use super::model::{Forward, IssuerId, JwksLocation, KeySource, Resource, ResourceId, TrustedIssuer, Unmatched};
 use super::read::Reader;
 use super::resource::WrittenResource;
 use super::url::is_loopback;
 
+mod clients;
 mod near;
 mod scopes;
 
@@ -22,7 +24,12 @@ const KEYS_WITHOUT_ALG: [&str; 4] =
     ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "sts.windows.net"];
 
 /// Records every warning that needs more than one section.
-pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+pub(super) fn advise(
+    reader: &mut Reader,
+    issuers: &Issuers,
+    resources: &[WrittenResource],
+    server: Option<&WrittenServer>,
+) {
     advise_on_use(reader, issuers, resources);
     near::advise(reader, issuers, resources);
     for (at, written) in issuers.0.iter().enumerate() {
@@ -31,10 +38,18 @@ pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, resources: &[Writte
         advise_on_files(reader, written, issuer);
         advise_on_callers(reader, written, issuer, IssuerId(at), resources);
     }
-    for written in resources {
+    let minted = server.and_then(clients::Minted::of);
+    if let Some(server) = server {
+        clients::advise(reader, server, issuers, resources);
+    }
+    for (at, written) in resources.iter().enumerate() {
         let Some(resource) = &written.resource else { continue };
-        advise_on_resource(reader, written, resource);
-        scopes::advise(reader, issuers, written, resource);
+        let minted = minted.as_ref().filter(|_| resource.own_issuer).map(|minted| minted.at(ResourceId(at)));
+        advise_on_resource(reader, written, resource, minted.is_some());
+        if let Some(None) = minted {
+            clients::advise_on_reach(reader, written, resource);
+        }
+        scopes::advise(reader, issuers, written, resource, minted.flatten());
     }
 }
 
@@ -118,7 +133,7 @@ fn advise_on_callers(
     }
 }
 
-fn advise_on_resource(reader: &mut Reader, written: &WrittenResource, resource: &Resource) {
+fn advise_on_resource(reader: &mut Reader, written: &WrittenResource, resource: &Resource, own_vouches: bool) {
     if !resource.key.is_http() {
         let message = format!("`{}` is no URL, so clients find no metadata for it", written.key);
         reader.log.tell(
@@ -128,7 +143,7 @@ fn advise_on_resource(reader: &mut Reader, written: &WrittenResource, resource: 
             "prefer the public URL of the API (RFC 8707 section 3)",
         );
     }
-    if !resource.public && resource.issuers.is_empty() {
+    if !resource.public && resource.issuers.is_empty() && !own_vouches {
         let message = format!("no issuer may vouch at `{}`, so every request is refused", written.key);
         reader.log.tell(FaultKind::ResourceUnreachable, written.place, message, "name one under `trusted_issuers`");
     }

@@ -49,6 +49,7 @@ pub fn changes(before: &Config, after: &Config) -> Vec<String> {
         let described = (describe::resource(before, old), describe::resource(after, new));
         (described.0 != described.1 || old.upstream != new.upstream).then_some(described)
     });
+    of_issuer(&mut told, before, after);
     section(&mut told, "scopes", &before.scopes, &after.scopes, |scopes| {
         scopes.iter().map(|(scope, text)| (scope.to_string(), Value::from(text.as_str()))).collect()
     });
@@ -59,6 +60,34 @@ pub fn changes(before: &Config, after: &Config) -> Vec<String> {
     section(&mut told, "log", &before.log, &after.log, describe::log);
     section(&mut told, "limits", &before.limits, &after.limits, describe::limits);
     told
+}
+
+/// What changes at our own issuer: a sentence for itself, one for each client, and one for the store.
+fn of_issuer(told: &mut Vec<String>, before: &Config, after: &Config) {
+    match (&before.issuer, &after.issuer) {
+        (None, None) => {}
+        (None, Some(_)) => told.push("issuer: added".to_owned()),
+        (Some(_), None) => told.push("issuer: removed".to_owned()),
+        (Some(old), Some(new)) => {
+            let is_same = (&old.issuer, &old.signing, old.access_token_lifetime, old.exchange_depth)
+                == (&new.issuer, &new.signing, new.access_token_lifetime, new.exchange_depth);
+            if !is_same {
+                let (old, new) = (describe::authorization_server(old), describe::authorization_server(new));
+                told.push(format!("issuer: {}", in_words(&old, &new)));
+            }
+            let clients = Parts::of("client ", before, after, |config| {
+                let clients = config.issuer.iter().flat_map(|issuer| &issuer.clients);
+                clients.map(|client| Cow::Borrowed(client.id.as_str())).collect()
+            });
+            clients.compare(told, |at_old, at_new| {
+                let (old, new) = (&old.clients[at_old], &new.clients[at_new]);
+                // Resources and issuers in another order are other numbers in the same words.
+                let described = (describe::client(before, old), describe::client(after, new));
+                (described.0 != described.1 || old.authentication != new.authentication).then_some(described)
+            });
+        }
+    }
+    section(told, "store", &before.store, &after.store, |store| store.as_ref().map(describe::store).into());
 }
 
 /// Named parts of both configurations.
@@ -226,6 +255,36 @@ resources:
         assert_eq!(told(&exchanged), ["log: level debug instead of info", "limits: drain 5s instead of 25s"]);
         let exchanged = [("https://login.example.com }", "https://login.example.com, algorithms: [ES256] }")];
         assert!(told(&exchanged)[0].starts_with("trusted issuer corp: algorithms -RS256"), "{:?}", told(&exchanged));
+    }
+
+    #[test]
+    fn a_client_tells_its_cells_and_its_edges() {
+        let issuer = "issuer:\n  url: https://auth.example.com\n  clients:\n    app:\n      \
+                      secret: one-secret-of-thirty-two-characters\n      grants: [client_credentials]\n      \
+                      resources: { https://api1.example.com: [read] }\n";
+        let listen = format!("{issuer}listen:");
+        let with = |exchanged: &[(&str, &str)]| {
+            let mut text =
+                BEFORE.replace("listen:", &listen).replace("scopes: { read: Read }", "scopes: [read, write]");
+            let before = config(&text);
+            for (old, new) in exchanged {
+                assert!(text.contains(old), "{old}");
+                text = text.replace(old, new);
+            }
+            changes(&before, &config(&text))
+        };
+        assert_eq!(with(&[]), [""; 0]);
+        assert_eq!(
+            with(&[(": [read] }", ": [read, write] }")]),
+            ["client app: resources.https://api1.example.com +write"]
+        );
+        let told = with(&[("one-secret-of", "another-secret-of")]);
+        assert_eq!(told, ["client app: another secret, or a file with another content"]);
+        let told = with(&[("auth.example.com", "login.example.org")]);
+        assert_eq!(told, ["issuer: url https://login.example.org instead of https://auth.example.com"]);
+        assert_eq!(with(&[("    app:", "    web:")]), ["client web: added", "client app: removed"]);
+        assert_eq!(with(&[("issuer:", "store: a.redb\nissuer:")]), ["store: a.redb instead of narrowgate.redb"]);
+        assert_eq!(with(&[(issuer, "")]), ["issuer: removed", "store: no more"]);
     }
 
     #[test]

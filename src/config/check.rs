@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
+use super::authorization_server::WrittenServer;
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::model::ResourceId;
+use super::nearest;
 use super::read::Reader;
 use super::resource::WrittenResource;
 use crate::oauth::ResourceIndicator;
@@ -49,6 +51,22 @@ fn check_issuers(reader: &mut Reader, issuers: &Issuers) {
             (None, Some(_)) => plain = Some(&written.name),
             (_, None) => {}
         }
+    }
+}
+
+/// A client of ours that an API lets in is there.
+pub(super) fn check_own_clients(reader: &mut Reader, server: &WrittenServer, resources: &[WrittenResource]) {
+    let known = || server.clients.iter().map(|client| client.id.as_str());
+    for (id, place) in resources.iter().flat_map(|written| &written.own_clients) {
+        if known().any(|known| known == id) {
+            continue;
+        }
+        let message = format!("our own issuer has no client `{}`", reader.public(id));
+        let hint = match nearest::of(id, &known().collect::<Vec<_>>()) {
+            Some(meant) => format!("did you mean `{meant}`? A client of another issuer is written `NAME|ID`"),
+            None => "declare it under `clients` of the issuer; one of another issuer is written `NAME|ID`".to_owned(),
+        };
+        reader.log.error(*place, message, hint);
     }
 }
 

@@ -24,22 +24,29 @@ pub(super) struct Shared {
 }
 
 /// Reads `defaults`.
-pub(super) fn defaults(reader: &mut Reader, node: &Node) -> Option<Shared> {
+pub(super) fn defaults(reader: &mut Reader, node: &Node, has_issuer: bool) -> Option<Shared> {
     let mut section = reader.section(node, "`defaults`")?;
-    let shared = shared(reader, &mut section);
+    let shared = shared(reader, &mut section, has_issuer);
     section.finish(reader);
     Some(shared)
 }
 
-/// Reads the shared keys of a section.
-pub(super) fn shared(reader: &mut Reader, section: &mut Section<'_>) -> Shared {
+/// Reads the shared keys of a section. Without an issuer of our own nothing can be narrowed.
+pub(super) fn shared(reader: &mut Reader, section: &mut Section<'_>, has_issuer: bool) -> Shared {
     section.not_yet(reader, "mode", "leave it out: every request is judged");
     Shared {
-        forward: section.optional(reader, "forward", forward),
+        forward: section.optional(reader, "forward", |reader, node| {
+            let forward = forward(reader, node)?;
+            needs_issuer(reader, node, forward == Forward::Narrowed, has_issuer)?;
+            Some(forward)
+        }),
         identity_headers: section.optional(reader, "identity_headers", headers::identity_headers),
         cors: section.optional(reader, "cors", cors::cors),
-        broad_tokens: section
-            .optional(reader, "broad_tokens", |reader, node| Some((broad_tokens(reader, node)?, node.owner))),
+        broad_tokens: section.optional(reader, "broad_tokens", |reader, node| {
+            let broad_tokens = broad_tokens(reader, node)?;
+            needs_issuer(reader, node, broad_tokens == BroadTokens::Narrow, has_issuer)?;
+            Some((broad_tokens, node.owner))
+        }),
         body_bytes: section.optional(reader, "body_bytes", |reader, node| reader.size(node, 1..=MAX_BODY)),
         unmatched: section.optional(reader, "unmatched", |reader, node| {
             let words = [("allow", Unmatched::Allow), ("refuse", Unmatched::Refuse)];
@@ -72,18 +79,29 @@ impl Shared {
 }
 
 fn forward(reader: &mut Reader, node: &Node) -> Option<Forward> {
-    if reader.word_not_yet(node, &["narrowed"], &["none", "token"]) {
-        return None;
-    }
-    reader.choice(node, "credential that is forwarded", &[("none", Forward::None), ("token", Forward::Token)])
+    let words = [("none", Forward::None), ("token", Forward::Token), ("narrowed", Forward::Narrowed)];
+    reader.choice(node, "credential that is forwarded", &words)
 }
 
 fn broad_tokens(reader: &mut Reader, node: &Node) -> Option<BroadTokens> {
-    if reader.word_not_yet(node, &["narrow"], &["reject", "strict", "accept"]) {
-        return None;
-    }
-    let words = [("reject", BroadTokens::Reject), ("strict", BroadTokens::Strict), ("accept", BroadTokens::Accept)];
+    let words = [
+        ("reject", BroadTokens::Reject),
+        ("strict", BroadTokens::Strict),
+        ("narrow", BroadTokens::Narrow),
+        ("accept", BroadTokens::Accept),
+    ];
     reader.choice(node, "way to treat broad tokens", &words)
+}
+
+/// Refuses a word that has somebody mint tokens, where there is nobody.
+fn needs_issuer(reader: &mut Reader, node: &Node, narrows: bool, has_issuer: bool) -> Option<()> {
+    if !narrows || has_issuer {
+        return Some(());
+    }
+    let message = format!("`{}` needs an `issuer`, and there is none", reader.scalar(node)?.shown());
+    let hint = "narrowed tokens are minted here: add `issuer: { url: https://auth.example.com }` at the top";
+    reader.log.error(node.place, message, hint);
+    None
 }
 
 /// `[websocket]`, or `[]`.

@@ -2,6 +2,7 @@
 //!
 //! Every member is written out here by name. A secret is never even asked for its bytes: `(set)` is all that is shown.
 
+mod issuer;
 mod resource;
 
 use std::time::Duration;
@@ -10,10 +11,12 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::model::{
-    Admin, ClaimNames, ClaimPath, Config, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network, Purpose,
-    Requirement, SubjectForm, TokenProfile, TrustedIssuer,
+    Admin, ClaimNames, ClaimPath, Config, IssuerId, JwksLocation, KeySource, Limits, Listener, Log, LogFormat, Network,
+    Purpose, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
+use crate::oauth::ScopePattern;
 
+pub(super) use issuer::{authorization_server, client, store};
 pub(super) use resource::resource;
 
 /// Describes a configuration.
@@ -28,6 +31,8 @@ pub fn describe(config: &Config) -> Value {
         "admin": config.admin.as_ref().map(admin),
         "trusted_issuers": issuers,
         "resources": resources,
+        "issuer": config.issuer.as_ref().map(|server| issuer::issuer(config, server)),
+        "store": config.store.as_ref().map(store),
         "scopes": scopes.collect::<Map<_, _>>(),
         "trusted_proxies": networks(&config.trusted_proxies),
         "trusted_cas": config.trusted_cas.is_some(),
@@ -148,6 +153,14 @@ pub(super) fn limits(limits: &Limits) -> Value {
     })
 }
 
+fn issuer_name(config: &Config, issuer: IssuerId) -> String {
+    config.trusted_issuers.get(issuer.0).map_or_else(String::new, |issuer| issuer.name.to_string())
+}
+
+fn patterns(scopes: &[ScopePattern]) -> Value {
+    scopes.iter().map(ToString::to_string).collect()
+}
+
 fn presence<T>(value: Option<&T>) -> Option<&'static str> {
     value.map(|_| "(set)")
 }
@@ -197,7 +210,24 @@ mod tests {
               - { path: '/transactions/{id}', methods: [POST], scopes: ['transaction:{id}'] }
             issuers: { corp: { audiences: [api://1], scope_map: { R: [read] } } }
             cors: { origins: [https://app.example] }
-            allowed_clients: [corp|app]
+            allowed_clients: [corp|app, batch]
+            user_claims: { email: [read] }
+            forward: narrowed
+          https://reports.example:
+            upstream: http://127.0.0.1:9002
+            scopes: [reports]
+        issuer:
+          url: https://auth.example
+          signing: { key_encryption: hunter2hunter2hunter2hunter2hunter2 }
+          clients:
+            batch:
+              secret: [hunter2hunter2hunter2hunter2hunter2, hunter2hunter2hunter2hunter2hunter22]
+              grants: [client_credentials, token_exchange]
+              resources: { https://api.example: [read, 'transaction:7'] }
+              serves: https://api.example
+              exchange: { https://reports.example: { read: [reports] } }
+              known_as: { corp: app }
+        store: state.redb
     ";
 
     #[test]
@@ -223,7 +253,23 @@ mod tests {
         assert_eq!(resource["rules"][1]["scopes"][0], "transaction:{id}");
         assert_eq!(resource["issuers"]["corp"]["scope_map"]["R"][0], "read");
         assert_eq!(resource["identity_headers"]["x-user"], "sub");
-        assert_eq!(resource["allowed_clients"][0], "corp|app");
+        assert_eq!(resource["allowed_clients"], json!(["corp|app", "batch"]));
+        assert_eq!((&resource["forward"], &resource["user_claims"]["email"]), (&"narrowed".into(), &json!(["read"])));
+        let issuer = &described["issuer"];
+        assert_eq!((&issuer["url"], &described["store"]), (&"https://auth.example".into(), &"state.redb".into()));
+        let signing = json!({ "algorithm": "ES256", "rotate_every": "2592000s", "key_encryption": "(set)" });
+        assert_eq!(issuer["signing"], signing);
+        let client = json!({
+            "secret": ["(set)", "(set)"],
+            "grants": ["client_credentials", "token_exchange"],
+            "resources": { "https://api.example": ["read", "transaction:7"] },
+            "default_resource": null,
+            "serves": "https://api.example",
+            "exchange": { "https://reports.example": { "read": ["reports"] } },
+            "known_as": { "corp": "app" },
+            "disabled": false,
+        });
+        assert_eq!(issuer["clients"]["batch"], client);
     }
 
     #[test]

@@ -171,23 +171,30 @@ fn algorithms(reader: &mut Reader, node: &Node) -> Option<Vec<Algorithm>> {
 }
 
 /// One algorithm; the message for a secret one says why there is none.
-pub(super) fn algorithm(reader: &mut Reader, node: &Node) -> Option<Algorithm> {
+fn algorithm(reader: &mut Reader, node: &Node) -> Option<Algorithm> {
     let scalar = reader.scalar(node)?;
     if let Ok(algorithm) = scalar.text.parse() {
         return Some(algorithm);
     }
-    let folded = scalar.text.to_ascii_uppercase();
-    let (message, hint) = if folded == "NONE" {
-        ("is no signature at all".to_owned(), "have the issuer sign, with `RS256` or `ES256`".to_owned())
-    } else if folded.starts_with("HS") {
-        let why = "is an HMAC: whoever can check such a token can forge one";
-        (why.to_owned(), "sign with `RS256` or `ES256` instead".to_owned())
-    } else {
-        let known = Algorithm::ALL.map(Algorithm::as_str);
-        ("is no algorithm that this gateway verifies".to_owned(), reader.suggest(&scalar.text, known))
+    let (message, hint) = match no_signature(&scalar.text) {
+        Some((why, hint)) => (why, hint.to_owned()),
+        None => {
+            let known = Algorithm::ALL.map(Algorithm::as_str);
+            ("is no algorithm that this gateway verifies", reader.suggest(&scalar.text, known))
+        }
     };
     reader.log.error(node.place, format!("`{}` {message}", scalar.shown()), hint);
     None
+}
+
+/// Why a name stands for no signature that only its issuer can make, and what to do, if it is one of those.
+pub(super) fn no_signature(name: &str) -> Option<(&'static str, &'static str)> {
+    let folded = name.to_ascii_uppercase();
+    if folded == "NONE" {
+        return Some(("is no signature at all", "have the issuer sign, with `RS256` or `ES256`"));
+    }
+    let why = "is an HMAC: whoever can check such a token can forge one";
+    folded.starts_with("HS").then_some((why, "sign with `RS256` or `ES256` instead"))
 }
 
 fn token_type(reader: &mut Reader, node: &Node) -> Option<TokenProfile> {

@@ -5,6 +5,7 @@ use url::Url;
 use super::fault::Place;
 use super::model::{JwksLocation, KeySource};
 use super::read::{Reader, Section};
+use super::url::is_loopback;
 use super::yaml::Node;
 
 /// The longest key set in a file, in bytes.
@@ -124,6 +125,36 @@ fn location(reader: &mut Reader, node: &Node, insecure_http: bool) -> Option<Jwk
     if path.contains("://") {
         return reader.trusted_url(node, insecure_http).map(JwksLocation::Url);
     }
+    key_set(reader, node, &path)
+}
+
+/// Reads `jwks` of a client: the places of its own keys. Whoever could exchange those would be the client, so there is
+/// no way to fetch them in the clear.
+pub(super) fn of_client(reader: &mut Reader, node: &Node) -> Option<Vec<JwksLocation>> {
+    let before = reader.log.errors();
+    let places = reader.one_or_many(node, |reader, item| {
+        let path = reader.string(item)?;
+        if !path.contains("://") {
+            return key_set(reader, item, &path);
+        }
+        let url = reader.url(item)?;
+        if url.scheme() == "https" || is_loopback(&url) {
+            return Some(JwksLocation::Url(url));
+        }
+        let message = format!("`{}` is not `https`, and its host is not loopback", reader.scalar(item)?.shown());
+        reader.log.error(item.place, message, "use `https`, or put the keys into a file");
+        None
+    })?;
+    if places.is_empty() && reader.log.errors() == before {
+        let hint = "name a URL or a file with the client's public keys";
+        reader.log.error(node.owner, "`jwks` is an empty list", hint);
+        return None;
+    }
+    Some(places)
+}
+
+/// A key set in a file.
+fn key_set(reader: &mut Reader, node: &Node, path: &str) -> Option<JwksLocation> {
     let json = reader.file(node, MAX_JWKS)?;
     let keys = serde_json::from_slice::<serde_json::Value>(&json).ok();
     if !keys.is_some_and(|set| set.get("keys").is_some_and(serde_json::Value::is_array)) {
@@ -131,7 +162,7 @@ fn location(reader: &mut Reader, node: &Node, insecure_http: bool) -> Option<Jwk
         reader.log.error(node.place, message, "a JWK set is a JSON object with a list `keys` (RFC 7517 section 5)");
         return None;
     }
-    Some(JwksLocation::File { path: reader.resolve(&path), json: json.into() })
+    Some(JwksLocation::File { path: reader.resolve(path), json: json.into() })
 }
 
 #[cfg(test)]

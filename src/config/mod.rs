@@ -8,19 +8,24 @@
 
 use std::path::Path;
 
+use authorization_server::Neighbours;
 use fault::{FaultLog, Place};
 use interpolate::fill;
+use matrix::Resources;
 use read::{Reader, Section};
 use resource::{Surroundings, WrittenResource};
 use yaml::{Node, START};
 
 mod advice;
+mod authorization_server;
 mod changes;
 mod check;
 mod claims;
+mod clients;
 mod cors;
 mod defaults;
 pub mod describe;
+mod endpoints;
 pub mod fault;
 mod files;
 mod headers;
@@ -30,6 +35,7 @@ mod keys;
 mod limits;
 mod listen;
 mod matching;
+mod matrix;
 mod model;
 mod nearest;
 mod network;
@@ -39,12 +45,15 @@ mod resource;
 mod rules;
 mod schema;
 mod scopes;
+mod signing;
 mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod upstream;
 mod url;
+mod user_claims;
 mod value;
 mod vouching;
 mod yaml;
@@ -138,28 +147,42 @@ fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
     listen::check(reader, listeners.as_deref().unwrap_or_default(), admin.as_ref());
     let issuers = section.optional(reader, "trusted_issuers", issuers::issuers).unwrap_or_default();
     let limits = section.optional(reader, "limits", limits::limits).unwrap_or_default();
-    let defaults = section.optional(reader, "defaults", defaults::defaults).unwrap_or_default();
-    let around = Surroundings { issuers: &issuers, defaults: &defaults, limits: &limits };
+    let has_issuer = section.get("issuer").is_some();
+    let defaults = section
+        .optional(reader, "defaults", |reader, node| defaults::defaults(reader, node, has_issuer))
+        .unwrap_or_default();
+    let around = Surroundings { issuers: &issuers, defaults: &defaults, limits: &limits, has_issuer };
     let resources_hint = "say what is served, like `resources: { https://api.example.com: { upstream: … } }`";
     let resources = section
         .required(reader, "resources", resources_hint, |reader, node| resource::resources(reader, node, &around));
+    let resources: Vec<WrittenResource> = resources.unwrap_or_default();
+    let neighbours = Neighbours { issuers: &issuers, resources: &Resources::new(&resources), limits: &limits };
+    let server =
+        section.optional(reader, "issuer", |reader, node| authorization_server::server(reader, node, &neighbours));
+    let store = section.optional(reader, "store", store::store);
+    let store = store::decide(reader, store, server.as_ref(), has_issuer);
     let scopes = section.optional(reader, "scopes", scopes::described);
     let trusted_proxies = section.optional(reader, "trusted_proxies", network::networks);
     let trusted_cas = section.optional(reader, "trusted_cas", tls::authorities);
     let log = section.optional(reader, "log", limits::log);
     section.finish(reader);
-    let resources: Vec<WrittenResource> = resources.unwrap_or_default();
     let admin_address = admin.as_ref().map(|(admin, _)| admin.address);
     check::check(reader, &issuers, &resources, admin_address);
-    advice::advise(reader, &issuers, &resources);
-    let places = Places::new(reader.log.text(), &issuers, &resources);
+    if let Some(server) = &server {
+        check::check_own_clients(reader, server, &resources);
+        endpoints::check(reader, server, &issuers, &resources);
+    }
+    advice::advise(reader, &issuers, &resources, server.as_ref());
+    let places = Places::new(reader.log.text(), &issuers, &resources, server.as_ref());
+    // A section that is there and has faults has told them.
+    let issuer = server.and_then(|written| written.server);
     let config = Config {
         listeners: listeners?.into_iter().map(|(listener, _)| listener).collect(),
         admin: admin.map(|(admin, _)| admin),
         trusted_issuers: issuers.0.into_iter().map(|written| written.issuer).collect::<Option<_>>()?,
         resources: resources.into_iter().map(|written| written.resource).collect::<Option<_>>()?,
-        issuer: None,
-        store: None,
+        issuer,
+        store,
         scopes: scopes.unwrap_or_default(),
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         trusted_cas: trusted_cas.map(Into::into),
@@ -171,8 +194,6 @@ fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
 
 /// Keys whose meaning is fixed, but which do nothing yet.
 fn refuse_future(reader: &mut Reader, section: &mut Section<'_>) {
-    section.not_yet(reader, "issuer", "leave it out: only the gate runs, with the tokens of `trusted_issuers`");
-    section.not_yet(reader, "store", "leave it out: the gate alone keeps no state");
     section.not_yet(reader, "mode", "leave it out: every request is judged");
     section.not_yet(reader, "registration", "leave it out: clients are registered where the tokens come from");
     section.not_yet(reader, "proof", "leave it out: a token that is bound to a key is refused");

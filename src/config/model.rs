@@ -27,7 +27,7 @@ pub use issuer::{
 pub use listener::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,
-    Resource, ResourceIssuer, Rule, Unmatched,
+    Resource, ResourceIssuer, Rule, Unmatched, UserClaim,
 };
 pub use upstream::{Ejection, HealthCheck, Retry, Upstream, UpstreamProtocol, UpstreamTls};
 

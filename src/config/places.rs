@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::authorization_server::WrittenServer;
 use super::fault::{Fault, FaultKind, Place, SourceText};
 use super::issuers::Issuers;
 use super::model::{IssuerId, ResourceId};
@@ -18,14 +19,24 @@ pub struct Places {
     keys: Vec<Place>,
     /// Of each resource that says, or for which `defaults` says, how broad tokens are treated: where.
     broad_tokens: HashMap<ResourceId, Place>,
+    /// Of our own issuer: where it begins.
+    issuer: Option<Place>,
+    /// Of each of its key files: where it is named.
+    key_files: Vec<Place>,
 }
 
 impl Places {
-    pub(super) fn new(text: Arc<SourceText>, issuers: &Issuers, resources: &[WrittenResource]) -> Self {
+    pub(super) fn new(
+        text: Arc<SourceText>,
+        issuers: &Issuers,
+        resources: &[WrittenResource],
+        server: Option<&WrittenServer>,
+    ) -> Self {
         let keys = issuers.0.iter().map(|written| written.keys_place.unwrap_or(written.place)).collect();
         let resources = resources.iter().enumerate();
         let broad_tokens = resources.filter_map(|(at, one)| Some((ResourceId(at), one.broad_tokens_place?))).collect();
-        Self { text, keys, broad_tokens }
+        let key_files = server.map_or_else(Vec::new, |server| server.key_files.clone());
+        Self { text, keys, broad_tokens, issuer: server.map(|server| server.place), key_files }
     }
 
     /// Something that is wrong with the file as a whole.
@@ -37,6 +48,17 @@ impl Places {
     pub fn keys_unusable(&self, issuer: IssuerId, message: &str, hint: &str) -> Fault {
         let place = self.keys.get(issuer.0).copied().unwrap_or(START);
         self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
+    }
+
+    /// One of our own issuer's key files, by its place in the list, that nothing can be signed with.
+    pub fn key_file_unusable(&self, at: usize, message: &str, hint: &str) -> Fault {
+        let place = self.key_files.get(at).copied().or(self.issuer).unwrap_or(START);
+        self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
+    }
+
+    /// Something that keeps our own issuer from working: its keys, or its store.
+    pub fn issuer_unusable(&self, message: &str, hint: &str) -> Fault {
+        self.text.fault(FaultKind::Fault, self.issuer.unwrap_or(START), message, hint.to_owned())
     }
 
     /// Where a resource, or `defaults` for it, says how broad tokens are treated; the beginning if nobody does.

@@ -2,23 +2,21 @@
 
 use std::time::Duration;
 
+use super::authorization_server;
 use super::defaults::{self, Shared};
-use super::fault::{FaultKind, Place};
-use super::issuers::{self, Issuers};
+use super::fault::Place;
+use super::issuers::Issuers;
 use super::matching;
 use super::model::{BroadTokens, Forward, IssuerId, Limits, Match, OnRemoval, Resource, Unmatched};
 use super::read::{Reader, Section};
 use super::rules;
 use super::scopes::{self, Declared};
+use super::signing;
 use super::upstream;
+use super::user_claims;
 use super::vouching::{self, Vouching};
 use super::yaml::{Key, Node};
 use crate::oauth::{InvalidIndicator, ResourceIndicator, ScopePattern};
-
-/// Bounds of the life of a minted token; longer than [`LONG_LIFETIME`] is worth a warning (RFC 6750 §5.3).
-const MIN_LIFETIME: Duration = Duration::from_secs(10);
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
-const LONG_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// What has no meaning where nobody is asked for a token.
 pub(super) const ONLY_PROTECTED: [&str; 9] = [
@@ -46,6 +44,8 @@ pub(super) struct WrittenResource {
     pub(super) demanded: Vec<(ScopePattern, Place)>,
     /// Every entry of `audiences`, with its place.
     pub(super) audiences: Vec<(IssuerId, String, Place)>,
+    /// The clients of our own issuer in `allowed_clients`, with their places.
+    pub(super) own_clients: Vec<(String, Place)>,
     /// Nothing if it has faults that leave nothing to check.
     pub(super) resource: Option<Resource>,
 }
@@ -55,6 +55,8 @@ pub(super) struct Surroundings<'s> {
     pub(super) issuers: &'s Issuers,
     pub(super) defaults: &'s Shared,
     pub(super) limits: &'s Limits,
+    /// Whether there is an issuer of our own.
+    pub(super) has_issuer: bool,
 }
 
 /// Reads `resources`.
@@ -75,6 +77,7 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         broad_tokens_place: None,
         demanded: Vec::new(),
         audiences: Vec::new(),
+        own_clients: Vec::new(),
         resource: None,
     };
     let indicator = indicator(reader, key);
@@ -90,7 +93,15 @@ fn indicator(reader: &mut Reader, key: &Key) -> Option<ResourceIndicator> {
         Ok(indicator) => return Some(indicator),
         Err(why) => why,
     };
-    let (message, hint) = match &why {
+    let (message, hint) = why_no_key(&why);
+    let verb = if message.starts_with("not ") || message.starts_with("longer ") { "is " } else { "" };
+    reader.log.error(key.place, format!("the resource `{}` {verb}{message}", key.shown()), hint);
+    None
+}
+
+/// What a text breaks that should be a key, and what to do.
+pub(super) fn why_no_key(why: &InvalidIndicator) -> (String, String) {
+    match why {
         InvalidIndicator::NotCanonical(canonical) => {
             ("is not in its one canonical spelling".to_owned(), format!("write `{canonical}`"))
         }
@@ -108,10 +119,7 @@ fn indicator(reader: &mut Reader, key: &Key) -> Option<ResourceIndicator> {
         | InvalidIndicator::Host
         | InvalidIndicator::Port
         | InvalidIndicator::Path => (why.to_string(), "write it like `https://api.example.com/orders`".to_owned()),
-    };
-    let verb = if message.starts_with("not ") || message.starts_with("longer ") { "is " } else { "" };
-    reader.log.error(key.place, format!("the resource `{}` {verb}{message}", key.shown()), hint);
-    None
+    }
 }
 
 fn content(
@@ -140,17 +148,26 @@ fn content(
     let vouching = vouching(reader, section, around.issuers, &declared, public);
     written.audiences.clone_from(&vouching.audiences);
     let allowed_clients = section.optional(reader, "allowed_clients", |reader, node| {
-        vouching::allowed_clients(reader, node, around.issuers, &vouching)
+        vouching::allowed_clients(reader, node, around, &vouching, &mut written.own_clients)
     });
-    let said = defaults::shared(reader, section);
+    let said = defaults::shared(reader, section, around.has_issuer);
     // A public resource sees credentials only if it says so itself.
     let own_forward = said.forward;
     let shared = said.or(around.defaults);
     let forward = if public { own_forward } else { shared.forward };
     written.broad_tokens_place = shared.broad_tokens.map(|(_, place)| place);
-    let user_claims = section.optional(reader, "user_claims", Reader::strings);
-    let signing_algorithm = section.optional(reader, "signing_algorithm", issuers::algorithm);
-    let access_token_lifetime = section.optional(reader, "lifetimes", lifetimes).flatten();
+    if let Some((BroadTokens::Narrow, place)) =
+        shared.broad_tokens.filter(|_| !public && forward == Some(Forward::Token))
+    {
+        let message = "`broad_tokens: narrow` keeps broad tokens from the API, and `forward: token` hands them over";
+        reader.log.error(place, message, "write `forward: narrowed` beside it, or `forward: none`");
+    }
+    let user_claims =
+        section.optional(reader, "user_claims", |reader, node| user_claims::read(reader, node, &declared));
+    let signing_algorithm = section.optional(reader, "signing_algorithm", signing::algorithm);
+    let most = around.has_issuer.then_some(around.limits.token_lifetime);
+    let access_token_lifetime =
+        section.optional(reader, "lifetimes", |reader, node| lifetimes(reader, node, most)).flatten();
     section.not_yet(reader, "proof", "leave it out: a token that is bound to a key is refused");
     section.not_yet(reader, "forward_auth", "leave it out: requests go through this gateway");
     section.not_yet(reader, "accept_unbound", "leave it out: a token that names no audience is refused");
@@ -239,16 +256,9 @@ fn vouching(
     }
 }
 
-fn lifetimes(reader: &mut Reader, node: &Node) -> Option<Option<Duration>> {
+fn lifetimes(reader: &mut Reader, node: &Node, most: Option<Duration>) -> Option<Option<Duration>> {
     let mut section = reader.section(node, "`lifetimes`")?;
-    let lifetime = section.optional(reader, "access_token", |reader, node| {
-        let lifetime = reader.duration(node, MIN_LIFETIME..=MAX_LIFETIME)?;
-        if lifetime > LONG_LIFETIME {
-            let hint = "a stolen token works until it expires; an hour at most is the rule (RFC 6750 section 5.3)";
-            reader.log.tell(FaultKind::LifetimeLong, node.place, "access tokens live longer than an hour", hint);
-        }
-        Some(lifetime)
-    });
+    let lifetime = authorization_server::access_token(reader, &mut section, most);
     section.finish(reader);
     Some(lifetime)
 }

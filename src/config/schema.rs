@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 use build::{key, map, section, with};
 
+mod authorization_server;
 mod build;
+mod clients;
 mod defaults;
 mod form;
 mod issuers;
@@ -64,6 +66,20 @@ pub fn schema() -> Value {
             )
             .must(),
             key(
+                "issuer",
+                authorization_server::issuer(),
+                "The companion authorization server, which mints narrow tokens for the resources. Left out, only the \
+                 gate runs.",
+            ),
+            key(
+                "store",
+                authorization_server::store(),
+                "Where the issuer keeps what must outlive the process: a file. `memory` beside `signing.keys` only. Left \
+                 out, `narrowgate.redb` beside the configuration; with `signing.keys`, nothing is kept. Only beside \
+                 `issuer`.",
+            )
+            .like("narrowgate.redb"),
+            key(
                 "scopes",
                 map(form::plain_scope_name(), form::text()),
                 "Descriptions of scopes that several resources share. In use once there are consent pages.",
@@ -87,5 +103,7 @@ pub fn schema() -> Value {
             key("limits", limits::limits(), "Bounds on what anybody may send, hold or take."),
         ],
     );
+    // As a condition, so that an editor marks the one key and not the whole file.
+    let root = with(root, json!({ "if": { "required": ["issuer"] }, "else": { "properties": { "store": false } } }));
     with(root, json!({ "$schema": "http://json-schema.org/draft-07/schema#", "type": "object" }))
 }

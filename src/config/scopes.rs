@@ -60,7 +60,16 @@ fn description(reader: &mut Reader, node: &Node) -> Option<String> {
     }
 }
 
-fn pattern(reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
+/// Whether a resource with these scopes has this one, or declares a pattern with its affixes.
+pub(super) fn declares(scopes: &[(ScopePattern, Option<String>)], pattern: &ScopePattern) -> bool {
+    scopes.iter().any(|(declared, _)| match pattern.parameter() {
+        Some(_) => declared.parameter().is_some() && declared.affixes() == pattern.affixes(),
+        None => declared.covers(pattern.as_str()),
+    })
+}
+
+/// A scope, or a scope with a parameter.
+pub(super) fn pattern(reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
     let scalar = reader.scalar(node)?;
     match ScopePattern::parse(&scalar.text) {
         Ok(scope) => Some(scope),
@@ -71,7 +80,8 @@ fn pattern(reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
     }
 }
 
-fn hint(why: InvalidScope) -> String {
+/// What to do about a text that is no scope.
+pub(super) fn hint(why: InvalidScope) -> String {
     why.to_string()
 }
 
@@ -91,16 +101,26 @@ impl Declared {
     /// A scope that somebody must have: a declared one, or a pattern with the affixes of a declared one.
     pub(super) fn demanded(&mut self, reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
         let demanded = pattern(reader, node)?;
-        let known = self.scopes.iter().any(|(declared, _)| match demanded.parameter() {
-            Some(_) => declared.parameter().is_some() && declared.affixes() == demanded.affixes(),
-            None => declared.covers(demanded.as_str()),
-        });
-        if known || self.incomplete {
+        if self.knows(&demanded) {
             self.demanded.push((demanded.clone(), node.place));
             return Some(demanded);
         }
         self.undefined(reader, node);
         None
+    }
+
+    /// A scope that something depends on without asking for it.
+    pub(super) fn named(&self, reader: &mut Reader, node: &Node) -> Option<ScopePattern> {
+        let named = pattern(reader, node)?;
+        if !self.knows(&named) {
+            self.undefined(reader, node);
+            return None;
+        }
+        Some(named)
+    }
+
+    fn knows(&self, pattern: &ScopePattern) -> bool {
+        self.incomplete || declares(&self.scopes, pattern)
     }
 
     /// A scope that somebody gets: a declared one, with a value where the declared one has a parameter.

@@ -5,8 +5,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::fault::FaultKind;
-use super::read::{Reader, one_of};
+use super::read::Reader;
 use super::yaml::Node;
 
 const DURATION_HINT: &str = "write a whole number and `ms`, `s`, `m`, `h` or `d`, like `90s`";
@@ -43,7 +42,8 @@ impl Reader {
         let scalar = self.scalar(node)?;
         let Some(number) = digits(&scalar.text).and_then(|digits| digits.parse::<u64>().ok()) else {
             let hint = format!("write a whole number from {} to {}", bounds.start(), bounds.end());
-            self.log.error(node.place, format!("`{}` is no whole number above zero", scalar.shown()), hint);
+            let above_zero = if *bounds.start() > 0 { " above zero" } else { "" };
+            self.log.error(node.place, format!("`{}` is no whole number{above_zero}", scalar.shown()), hint);
             return None;
         };
         if !bounds.contains(&number) {
@@ -107,20 +107,6 @@ impl Reader {
         };
         let shown = scalar.shown();
         self.log.error(node.place, format!("`{shown}` stands here twice"), "once is enough; is another one meant?");
-    }
-
-    /// Refuses a word that has a meaning but does nothing yet.
-    pub(super) fn word_not_yet(&mut self, node: &Node, words: &[&str], instead: &[&str]) -> bool {
-        let Some(scalar) = self.scalar(node) else {
-            return true;
-        };
-        let refused = words.contains(&scalar.text.as_str());
-        if refused {
-            let message = format!("`{}` is not supported yet", scalar.shown());
-            let hint = format!("leave it out; {}", one_of(instead));
-            self.log.tell(FaultKind::NotSupportedYet, node.place, message, hint);
-        }
-        refused
     }
 }
 

@@ -7,6 +7,7 @@ use super::fault::Place;
 use super::issuers::Issuers;
 use super::model::{AllowedClient, IssuerId, ResourceIssuer};
 use super::read::Reader;
+use super::resource::Surroundings;
 use super::scopes::Declared;
 use super::yaml::{Key, Node};
 use crate::oauth::Scope;
@@ -108,15 +109,22 @@ fn granted(reader: &mut Reader, node: &Node, declared: &Declared) -> Option<Vec<
     reader.one_or_many(node, |reader, item| declared.granted(reader, item))
 }
 
-/// Reads `allowed_clients`: our own by their id, foreign ones as `corp|id`.
+/// Reads `allowed_clients`: our own by their id, which also go to `own`, and foreign ones as `corp|id`.
 pub(super) fn allowed_clients(
     reader: &mut Reader,
     node: &Node,
-    issuers: &Issuers,
+    around: &Surroundings<'_>,
     vouching: &Vouching,
+    own: &mut Vec<(String, Place)>,
 ) -> Option<Vec<AllowedClient>> {
     let before = reader.log.errors();
-    let clients = reader.one_or_many(node, |reader, item| allowed_client(reader, item, issuers, vouching))?;
+    let clients = reader.one_or_many(node, |reader, item| {
+        let client = allowed_client(reader, item, around, vouching)?;
+        if let AllowedClient::Own(id) = &client {
+            own.push((id.clone(), item.place));
+        }
+        Some(client)
+    })?;
     if clients.is_empty() && reader.log.errors() == before {
         let hint = "name the clients, or leave the key out to let in every client that has a token";
         reader.log.error(node.owner, "no client is listed, so nobody would be let in", hint);
@@ -124,12 +132,24 @@ pub(super) fn allowed_clients(
     Some(clients)
 }
 
-fn allowed_client(reader: &mut Reader, node: &Node, issuers: &Issuers, vouching: &Vouching) -> Option<AllowedClient> {
+fn allowed_client(
+    reader: &mut Reader,
+    node: &Node,
+    around: &Surroundings<'_>,
+    vouching: &Vouching,
+) -> Option<AllowedClient> {
+    let issuers = around.issuers;
     let text = reader.string(node)?;
     let shown = reader.scalar(node)?.shown();
     let Some((name, id)) = text.split_once('|') else {
-        let message = format!("`{shown}` is a client of our own issuer, which does not run yet");
-        reader.log.warning(node.place, message, "a client of another issuer is written `NAME|ID`");
+        if !around.has_issuer {
+            let message = format!("`{shown}` is a client of our own issuer, which does not run yet");
+            reader.log.warning(node.place, message, "a client of another issuer is written `NAME|ID`");
+        } else if !vouching.own {
+            let message = format!("`{shown}` cannot come: this resource does not accept our own issuer");
+            reader.log.error(node.place, message, "take `own: false` out of `issuers`, or take the client out");
+            return None;
+        }
         return Some(AllowedClient::Own(text));
     };
     let Some(issuer) = issuers.find(name) else {

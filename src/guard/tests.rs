@@ -16,6 +16,8 @@ use crate::oauth::Reason;
 use crate::token::keys::signer::{TestSigner, jwks};
 use crate::token::{Keyring, TokenCache};
 
+mod own_issuer;
+
 const NOW: Timestamp = Timestamp(1_790_000_000);
 
 /// A gate for one API of one issuer, whose lines a test adds to.

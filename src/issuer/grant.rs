@@ -10,7 +10,7 @@ use super::facts::LoginFacts;
 use super::target::owns;
 use super::{Policy, Refusal, TokenFacts};
 use crate::clock::Timestamp;
-use crate::config::{Client, Resource, ResourceId};
+use crate::config::{Client, Resource, ResourceId, UserClaim};
 use crate::oauth::{ClientRef, IssuerName, ResourceIndicator, Scope, Subject};
 use crate::token::mint::{
     AccessToken, Actor, GrantId, Login, NewAccessToken, NotMinted, Source, TokenSubject, UserClaims,
@@ -103,7 +103,7 @@ impl Grant {
         Ok(Self {
             resource: parts.resource,
             audience: resource.key.clone(),
-            user_claims: told_claims(resource, parts.source),
+            user_claims: told_claims(resource, &scopes, parts.source),
             scopes,
             subject: parts.subject,
             client,
@@ -207,10 +207,15 @@ impl Grant {
     }
 }
 
-/// Of what a token says about its user, what this resource is to be told. A claim that no token could carry is left out.
-fn told_claims(resource: &Resource, source: Option<&TokenFacts>) -> UserClaims {
+/// Of what a token says about its user, what this resource is to be told with these scopes. A claim that no token could
+/// carry is left out.
+fn told_claims(resource: &Resource, scopes: &BTreeSet<Scope>, source: Option<&TokenFacts>) -> UserClaims {
     let known = source.into_iter().flat_map(|source| &source.user_claims);
-    let told = known.filter(|(name, _)| resource.user_claims.contains(name));
+    let is_granted = |wanted: &UserClaim| {
+        wanted.scopes.iter().all(|pattern| scopes.iter().any(|scope| pattern.covers(scope.as_str())))
+    };
+    let is_told = |name: &str| resource.user_claims.iter().any(|wanted| wanted.name == name && is_granted(wanted));
+    let told = known.filter(|(name, _)| is_told(name));
     let one = |(name, value): (&String, &serde_json::Value)| {
         let claim = [(name.clone(), value.clone())].into_iter().collect();
         UserClaims::new(claim).is_ok().then(|| (name.clone(), value.clone()))

@@ -31,8 +31,7 @@ impl<'a> Policy<'a> {
 
     /// What tokens for a resource are signed with, if it asks for anything of its own.
     pub fn signing_algorithm(&self, id: ResourceId) -> Option<SigningAlgorithm> {
-        let algorithm = self.resource(id)?.signing_algorithm?;
-        SigningAlgorithm::try_from(algorithm).ok()
+        self.resource(id)?.signing_algorithm
     }
 
     /// The resources that a token names, each once.
@@ -44,10 +43,7 @@ impl<'a> Policy<'a> {
         match issuer {
             TokenIssuer::Trusted(issuer) => self.audiences.owner(issuer, name),
             // Our own tokens carry the key and have no other names.
-            TokenIssuer::Own => {
-                let is_it = |resource: &Resource| !resource.public && resource.key.as_str() == name;
-                self.config.resources.iter().position(is_it).map(ResourceId)
-            }
+            TokenIssuer::Own => self.audiences.resource(name),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Which resource a token request means (RFC 8707 §2): one, or `invalid_target`.
 //!
-//! What a client sends is compared by [`ResourceIndicator::is_meant_by`](crate::oauth::ResourceIndicator::is_meant_by);
+//! What a client sends is compared by [`ResourceIndicator::meant_by`];
 //! what comes of it is the resource, never the client's spelling. Unknown and out of reach are one refusal.
 
 use std::collections::BTreeSet;
 
 use super::{Policy, Refusal};
 use crate::config::{Client, Resource, ResourceId};
-use crate::oauth::Scope;
+use crate::oauth::{ResourceIndicator, Scope};
 
 /// What a client wants a token for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,8 +27,7 @@ pub struct Wanted {
 pub(super) fn named(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Result<Option<ResourceId>, Refusal> {
     let mut target = None;
     for name in &wanted.names {
-        let is_meant = |resource: &Resource| resource.key.is_meant_by(name);
-        let meant = policy.config.resources.iter().position(is_meant).map(ResourceId);
+        let meant = ResourceIndicator::meant_by(name).and_then(|key| policy.audiences.resource(key.as_str()));
         let meant = meant.filter(|meant| is_within_reach(policy, client, *meant)).ok_or(Refusal::TargetUnknown)?;
         if target.is_some_and(|target| target != meant) {
             return Err(Refusal::TargetAmbiguous);

@@ -20,6 +20,7 @@ use crate::token::mint::GrantId;
 
 mod client_credentials;
 mod exchange;
+mod narrowing;
 mod subjects;
 mod tokens;
 

@@ -72,6 +72,11 @@ impl AudienceTable {
         Ok(table)
     }
 
+    /// The resource with this key, under which our own tokens name it; a public one is no audience.
+    pub fn resource(&self, key: &str) -> Option<ResourceId> {
+        self.keys.get(key).copied()
+    }
+
     /// The resource that `name` stands for in a token of `issuer`.
     pub fn owner(&self, issuer: IssuerId, name: &str) -> Option<ResourceId> {
         self.keys.get(name).or_else(|| self.names.get(issuer.0)?.get(name)).copied()

@@ -1,4 +1,4 @@
-//! An OpenID provider that others wrote (panva's oidc-provider, under `tests/oidc-provider`): found by discovery, its
+//! An OpenID provider that others wrote (panva's oidc-provider, under `tests/node`): found by discovery, its
 //! tokens are for one API each, by every algorithm, through a rotation, and while it is away.
 
 use std::collections::BTreeMap;
@@ -34,13 +34,13 @@ impl Drop for Provider {
 
 impl Provider {
     fn start() -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oidc-provider");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
         assert!(
             folder.join("node_modules/oidc-provider").is_dir(),
-            "the provider is missing; install it with: cd tests/oidc-provider && npm ci"
+            "the provider is missing; install it with: cd tests/node && npm ci"
         );
         let mut command = Command::new(node(&folder));
-        command.arg("server.mjs").current_dir(&folder);
+        command.arg("provider.mjs").current_dir(&folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut program = command.spawn().expect("node can be run");
         let lines = BufReader::new(program.stdout.take().expect("stdout is piped")).lines();

@@ -56,6 +56,24 @@ proptest! {
     }
 
     #[test]
+    fn narrowing_keeps_what_was_carried_there_and_no_more(scene in any_scene(), now in 0u64..3_000) {
+        for api in 0..scene.apis.len() {
+            let answer = scene.narrowed(api);
+            prop_assert_eq!(answer.as_ref().ok().map(what), scene.narrowed_by_contract(api), "{:?}", answer);
+            if let Ok(grant) = &answer {
+                prop_assert_eq!(grant.audience().as_str(), key(api));
+                prop_assert!(grant.expires(Timestamp(now)) <= Timestamp(scene.token.end));
+                let presenter = match ISSUERS.get(scene.token.issuer) {
+                    Some(issuer) => format!("{issuer}|{}", scene.token.client),
+                    None => scene.token.client.to_owned(),
+                };
+                prop_assert_eq!(grant.client().to_string(), presenter);
+                prop_assert_eq!(grant.act().len(), scene.token.actors);
+            }
+        }
+    }
+
+    #[test]
     fn a_token_of_one_api_becomes_one_of_another_over_an_edge_only(scene in any_scene()) {
         let named = scene.named();
         if let Ok(grant) = scene.exchanged() && !named.is_empty() && !named.contains(&grant.resource().0) {
@@ -95,13 +113,15 @@ proptest! {
 fn a_fair_share_of_the_scenes_is_granted() {
     let mut runner = TestRunner::deterministic();
     let scenes = (0..2_000).map(|_| any_scene().new_tree(&mut runner).expect("nothing is rejected").current());
-    let (mut stays, mut carried_on, mut own) = (0, 0, 0);
+    let (mut stays, mut carried_on, mut own, mut narrowed) = (0, 0, 0, 0);
     for scene in scenes {
         if let Ok(grant) = scene.exchanged() {
             let is_carried_on = grant.act().len() > scene.token.actors;
             (stays, carried_on) = (stays + usize::from(!is_carried_on), carried_on + usize::from(is_carried_on));
         }
         own += usize::from(scene.own().is_ok());
+        narrowed += usize::from((0..scene.apis.len()).any(|api| scene.narrowed(api).is_ok()));
     }
+    assert!(narrowed > 200, "{narrowed} are narrowed");
     assert!(stays > 80 && carried_on > 60 && own > 400, "{stays} stay, {carried_on} are carried on, {own} are its own");
 }

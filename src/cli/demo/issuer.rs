@@ -1,6 +1,8 @@
-//! An issuer for the demo: a key made on the spot, the two documents that a gateway reads, and tokens.
+//! An identity provider for the demo, as most are: its tokens are good for every API at once. A key made on the spot, the
+//! two documents that a gateway reads, and one token.
 //!
-//! Deliberately absent: a token endpoint. The demo mints in process and hands its tokens out itself, so there is nothing here to attack.
+//! Deliberately absent: a token endpoint. The demo mints in process and hands the token out itself, so there is nothing
+//! here to attack.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::clock::Timestamp;
 
-/// The issuer `corp` of the demo.
+/// The identity provider `corp` of the demo.
 pub(super) struct DevelopmentIssuer {
     address: SocketAddr,
     url: String,
@@ -36,13 +38,6 @@ pub(super) enum IssuerFault {
     Sign(#[source] jsonwebtoken::errors::Error),
     #[error("the issuer cannot listen")]
     Listen(#[from] io::Error),
-}
-
-/// What a minted token says.
-pub(super) struct Grant<'a> {
-    /// The APIs that it is for; the demo also shows what happens to a token for two.
-    pub(super) audiences: &'a [&'a str],
-    pub(super) scope: &'a str,
 }
 
 const KEY_ID: &str = "demo";
@@ -71,21 +66,17 @@ impl DevelopmentIssuer {
         self.address
     }
 
-    /// A fresh access token (RFC 9068 §2).
-    pub(super) fn mint(&self, grant: &Grant<'_>) -> Result<String, IssuerFault> {
+    /// A fresh access token of alice, which names every one of `audiences`.
+    pub(super) fn mint(&self, audiences: &[&str], scope: &str) -> Result<String, IssuerFault> {
         let mut id = [0; 8];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| IssuerFault::Randomness)?;
         let now = Timestamp::now().0;
-        let audience = match grant.audiences {
-            [only] => json!(only),
-            several => json!(several),
-        };
         let claims = json!({
             "iss": self.url,
             "sub": "alice",
-            "aud": audience,
-            "client_id": "reporting-app",
-            "scope": grant.scope,
+            "aud": audiences,
+            "client_id": "reporting-web",
+            "scope": scope,
             "iat": now,
             "exp": now + LIFETIME,
             "jti": format!("{:016x}", u64::from_be_bytes(id)),

@@ -3,79 +3,115 @@
 //! A command is one line that works as it is pasted, without a variable. What stands around it is a shell comment, so
 //! that the whole page can be pasted too.
 
+use std::error::Error;
 use std::io::IsTerminal;
 
-use super::issuer::{DevelopmentIssuer, Grant, IssuerFault};
+use super::issuer::DevelopmentIssuer;
 use super::settings::Settings;
+use super::token_client::{API1_SERVICE, REPORTING_APP, TokenAsked};
 
-/// One request and its answer.
+/// One command and its answer.
 struct Lesson {
     says: &'static str,
-    method: &'static str,
-    url: String,
-    token: Option<String>,
+    command: String,
     status: u16,
     answer: &'static str,
 }
 
-/// The page of commands.
-pub(super) fn page(settings: &Settings, issuer: &DevelopmentIssuer) -> Result<String, IssuerFault> {
+/// The tokens that the commands show.
+struct Tokens {
+    /// The identity provider's, for both APIs.
+    broad: String,
+    /// For api1, to read.
+    reading: String,
+    /// For api1, with everything that the broad one carries there.
+    approving: String,
+    /// For api2, which api1's service got for alice.
+    carried_on: String,
+}
+
+/// The page of commands. The tokens in it are asked for as any client would ask.
+pub(super) async fn page(settings: &Settings, issuer: &DevelopmentIssuer) -> Result<String, Box<dyn Error>> {
     let paint = Paint { wanted: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() };
-    let lessons = lessons(settings, issuer)?;
-    let mut page: String = lessons.iter().map(|lesson| lesson.lines(&paint)).collect();
-    let refused = lessons.iter().find_map(|lesson| {
-        let token = lesson.token.as_ref().filter(|_| lesson.status == 401)?;
-        let explain = format!("narrowgate explain {} {}", lesson.method, lesson.url);
-        Some(format!("#   printf %s '{token}' | {explain} -c {}", settings.file().display()))
+    let endpoint = settings.token_endpoint();
+    let (api1, api2) = (settings.resource("api1"), settings.resource("api2"));
+    let broad = issuer.mint(&[&api1, &api2], "read write transaction:7 reports")?;
+    let narrowing = TokenAsked::exchange(REPORTING_APP, &broad, &api1, Some("read"));
+    let reading = narrowing.send(&endpoint).await?;
+    let approving = TokenAsked::exchange(REPORTING_APP, &broad, &api1, None).send(&endpoint).await?;
+    let carrying_on = TokenAsked::exchange(API1_SERVICE, &reading, &api2, None);
+    let carried_on = carrying_on.send(&endpoint).await?;
+    let tokens = Tokens { broad, reading, approving, carried_on };
+
+    let mut lessons = at_the_gate(settings, &tokens);
+    let exchanges = [
+        (2, "Exchange it at this gateway's own issuer: out comes one for api1 alone, to read", narrowing),
+        (5, "The service behind api1 calls api2 for alice: an edge of the configuration says that it may", carrying_on),
+    ];
+    for (at, says, asked) in exchanges {
+        let answer = "a token with one audience, and no right that the other one had not";
+        lessons.insert(at - 1, Lesson { says, command: asked.command(&endpoint), status: 200, answer });
+    }
+    lessons.push(Lesson {
+        says: "A client for itself, without a user",
+        command: TokenAsked::own_rights(REPORTING_APP, &api2).command(&endpoint),
+        status: 200,
+        answer: "a token for api2",
     });
-    page.push_str(&paint.dim("# Why was the token for the other API refused? The gateway explains itself:\n"));
-    page.push_str(&paint.dim(&format!("{}\n", refused.unwrap_or_default())));
+    let mut page: String = lessons.iter().map(|lesson| lesson.lines(&paint)).collect();
+    let explain = format!("narrowgate explain GET {api2}/reports -c {}", settings.file().display());
+    page.push_str(&paint.dim("# Why was the token refused at api2? The gateway explains itself:\n"));
+    page.push_str(&paint.dim(&format!("#   printf %s '{}' | {explain}\n", tokens.reading)));
     Ok(page)
 }
 
-fn lessons(settings: &Settings, issuer: &DevelopmentIssuer) -> Result<Vec<Lesson>, IssuerFault> {
+/// The requests to the APIs, in the order in which they make sense; the exchanges stand between them.
+fn at_the_gate(settings: &Settings, tokens: &Tokens) -> Vec<Lesson> {
     let (api1, api2) = (settings.resource("api1"), settings.resource("api2"));
-    let mint = |audiences: &[&str], scope| issuer.mint(&Grant { audiences, scope });
-    let reading = mint(&[&api1], "read")?;
-    let approving = mint(&[&api1], "read write transaction:7")?;
-    let lesson = |says, method, url, token, status, answer| Lesson { says, method, url, token, status, answer };
-    Ok(vec![
+    let documents = format!("{api1}/documents");
+    let lesson = |says, method: &str, url: &str, token: Option<&str>, status, answer| {
+        let method = if method == "GET" { String::new() } else { format!("-X {method} ") };
+        let token = token.map_or(String::new(), |token| format!("-H 'Authorization: Bearer {token}' "));
+        Lesson { says, command: format!("curl -si {method}{token}{url}"), status, answer }
+    };
+    let Tokens { broad, reading, approving, carried_on } = tokens;
+    vec![
         lesson(
-            "The right token: minted for api1, sent to api1",
+            "The identity provider's token is for both APIs: whoever got it could use it at the other one",
             "GET",
-            format!("{api1}/documents"),
-            Some(reading.clone()),
-            200,
-            "the API sees X-User and X-Client, and no Authorization",
-        ),
-        lesson(
-            "A good token, but minted for api2: it opens nothing else",
-            "GET",
-            format!("{api1}/documents"),
-            Some(mint(&[&api2], "reports")?),
-            401,
-            "audience_mismatch; the challenge says what to ask for",
-        ),
-        lesson(
-            "One token for both: whoever got it could use it at the other one",
-            "GET",
-            format!("{api1}/documents"),
-            Some(mint(&[&api1, &api2], "read reports")?),
+            &documents,
+            Some(broad),
             401,
             "audience_too_broad",
         ),
         lesson(
-            "No token",
+            "The narrow one opens api1",
             "GET",
-            format!("{api1}/documents"),
-            None,
+            &documents,
+            Some(reading),
+            200,
+            "the API sees X-User and X-Client, and no Authorization",
+        ),
+        lesson(
+            "It opens nothing else",
+            "GET",
+            &format!("{api2}/reports"),
+            Some(reading),
             401,
-            "credential_missing; a challenge without error",
+            "audience_mismatch; the challenge says what to ask for",
+        ),
+        lesson(
+            "The service's token opens api2, still as alice",
+            "GET",
+            &format!("{api2}/reports"),
+            Some(carried_on),
+            200,
+            "the API sees alice as X-User and the service as X-Client",
         ),
         lesson(
             "The right token with too small a scope: writing needs `write`",
             "POST",
-            format!("{api1}/documents"),
+            &documents,
             Some(reading),
             403,
             "scope_insufficient",
@@ -83,41 +119,45 @@ fn lessons(settings: &Settings, issuer: &DevelopmentIssuer) -> Result<Vec<Lesson
         lesson(
             "A scope with a value in it: `transaction:7` approves transaction 7",
             "POST",
-            format!("{api1}/transactions/7"),
-            Some(approving.clone()),
+            &format!("{api1}/transactions/7"),
+            Some(approving),
             200,
             "approved",
         ),
         lesson(
             "The same token approves no other transaction",
             "POST",
-            format!("{api1}/transactions/8"),
+            &format!("{api1}/transactions/8"),
             Some(approving),
             403,
             "scope_insufficient; it needs transaction:8",
         ),
+        lesson("No token", "GET", &documents, None, 401, "credential_missing; a challenge without error"),
         lesson(
             "How clients find out: the metadata of api1 (RFC 9728)",
             "GET",
-            format!("{}/.well-known/oauth-protected-resource/api1", settings.origin()),
+            &format!("{}/.well-known/oauth-protected-resource/api1", settings.origin()),
             None,
             200,
             "the issuer and the scopes of api1",
         ),
-        lesson("A public path", "GET", format!("{api1}/healthz"), None, 200, "no token is needed"),
-    ])
+        lesson(
+            "And that of the issuer (RFC 8414)",
+            "GET",
+            &format!("{}/.well-known/oauth-authorization-server", settings.origin()),
+            None,
+            200,
+            "its endpoints and what it offers",
+        ),
+        lesson("A public path", "GET", &format!("{api1}/healthz"), None, 200, "no token is needed"),
+    ]
 }
 
 impl Lesson {
     fn lines(&self, paint: &Paint) -> String {
-        let method = match self.method {
-            "GET" => String::new(),
-            method => format!("-X {method} "),
-        };
-        let token = self.token.as_ref().map_or(String::new(), |token| format!("-H 'Authorization: Bearer {token}' "));
         let says = paint.dim(&format!("# {}", self.says));
         let answer = paint.verdict(self.status, &format!("# → {} {}", self.status, self.answer));
-        format!("{says}\ncurl -si {method}{token}{}\n{answer}\n\n", self.url)
+        format!("{says}\n{}\n{answer}\n\n", self.command)
     }
 }
 

@@ -51,6 +51,11 @@ impl Settings {
         format!("http://localhost:{}", self.port)
     }
 
+    /// Where the gateway's own issuer gives tokens.
+    pub(super) fn token_endpoint(&self) -> String {
+        format!("{}/token", self.origin())
+    }
+
     /// What the demo says when it is ready.
     pub(super) fn greeting(&self) -> String {
         let gateway = format!("Two APIs behind one gateway: {} and {}", self.resource("api1"), self.resource("api2"));

@@ -9,11 +9,19 @@ use super::super::read::Reader;
 use super::super::resource::WrittenResource;
 use crate::oauth::ScopePattern;
 
-/// Warns of each such scope where it is asked for. Declared and never asked for is legal and usual.
-pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, written: &WrittenResource, resource: &Resource) {
-    if resource.issuers.is_empty() {
+/// Warns of each such scope where it is asked for. Declared and never asked for is legal and usual. `minted` is what
+/// clients of our own issuer may have here, if there is one that vouches.
+pub(super) fn advise(
+    reader: &mut Reader,
+    issuers: &Issuers,
+    written: &WrittenResource,
+    resource: &Resource,
+    minted: Option<&[&ScopePattern]>,
+) {
+    if resource.issuers.is_empty() && minted.is_none() {
         return;
     }
+    let minted = minted.unwrap_or_default();
     let mut granted = BTreeSet::new();
     for entry in &resource.issuers {
         match worth(entry, issuers) {
@@ -21,13 +29,24 @@ pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, written: &WrittenRe
             None => return,
         }
     }
+    let is_minted = |demanded: &ScopePattern| {
+        minted.iter().any(|scope| match (demanded.parameter(), scope.parameter()) {
+            (Some(_), Some(_)) => demanded.affixes() == scope.affixes(),
+            (Some(_), None) => demanded.covers(scope.as_str()),
+            (None, _) => scope.covers(demanded.as_str()),
+        })
+    };
     let can_come = |demanded: &ScopePattern| match demanded.parameter() {
+        _ if is_minted(demanded) => true,
         None => granted.contains(demanded.as_str()),
         Some(_) => granted.iter().any(|scope| demanded.covers(scope)),
     };
     for (demanded, place) in written.demanded.iter().filter(|(demanded, _)| !can_come(demanded)) {
         let message = format!("no token can carry `{}` here", reader.public(demanded.as_str()));
-        let hint = "map a scope of an issuer to it under `scope_map`, or ask for another one";
+        let hint = match minted.is_empty() {
+            true => "map a scope of an issuer to it under `scope_map`, or ask for another one",
+            false => "give it to a client, map a scope of an issuer to it under `scope_map`, or ask for another one",
+        };
         reader.log.tell(FaultKind::ScopeUnattainable, *place, message, hint);
     }
 }

@@ -4,17 +4,19 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::super::model::{
-    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, HealthCheck, IdentitySource, IssuerId, OnRemoval,
-    Resource, ResourceIssuer, Retry, Rule, Unmatched, Upstream, UpstreamProtocol,
+    AllowedClient, BroadTokens, Config, CorsOrigins, Demand, Forward, HealthCheck, IdentitySource, OnRemoval, Resource,
+    ResourceIssuer, Retry, Rule, Unmatched, Upstream, UpstreamProtocol, UserClaim,
 };
-use super::{address, claims, presence, requirements, time};
-use crate::oauth::ScopePattern;
+use super::{address, claims, issuer_name, patterns, presence, requirements, time};
 
 /// Describes a resource.
 pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value {
     let vouching = resource.issuers.iter();
-    let vouching: Map<String, Value> =
+    let mut vouching: Map<String, Value> =
         vouching.map(|entry| (issuer_name(config, entry.issuer), issuer_entry(entry))).collect();
+    if !resource.own_issuer && !resource.public {
+        vouching.insert("own".to_owned(), json!(false));
+    }
     let identity = resource.identity_headers.iter();
     let identity: Map<String, Value> =
         identity.map(|header| (header.name.to_string(), json!(source(&header.source)))).collect();
@@ -62,7 +64,7 @@ pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value
             OnRemoval::Close => "close",
         },
         "body_bytes": resource.body_bytes,
-        "user_claims": resource.user_claims,
+        "user_claims": user_claims(&resource.user_claims),
         "signing_algorithm": resource.signing_algorithm.map(|algorithm| algorithm.as_str()),
         "lifetimes": resource.access_token_lifetime.map(|lifetime| json!({ "access_token": time(lifetime) })),
     })
@@ -141,6 +143,11 @@ fn issuer_entry(entry: &ResourceIssuer) -> Value {
     })
 }
 
+/// Each claim with the scopes that must be granted for it.
+fn user_claims(claims: &[UserClaim]) -> Value {
+    Value::Object(claims.iter().map(|claim| (claim.name.clone(), patterns(&claim.scopes))).collect())
+}
+
 fn source(source: &IdentitySource) -> &str {
     match source {
         IdentitySource::Subject => "sub",
@@ -156,12 +163,4 @@ fn client_name(config: &Config, client: &AllowedClient) -> String {
         AllowedClient::Own(id) => id.clone(),
         AllowedClient::Foreign(issuer, id) => format!("{}|{id}", issuer_name(config, *issuer)),
     }
-}
-
-fn issuer_name(config: &Config, issuer: IssuerId) -> String {
-    config.trusted_issuers.get(issuer.0).map_or_else(String::new, |issuer| issuer.name.to_string())
-}
-
-fn patterns(scopes: &[ScopePattern]) -> Value {
-    scopes.iter().map(ToString::to_string).collect()
 }

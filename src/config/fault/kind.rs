@@ -45,11 +45,17 @@ pub enum FaultKind {
     AudienceNeedless,
     /// A token lives longer than is wise.
     LifetimeLong,
+    /// A secret of a client that is shorter than it should be.
+    SecretShort,
+    /// A client that can do nothing, or part of one that does nothing.
+    ClientNeedless,
+    /// What was revoked is forgotten at a restart.
+    StateForgotten,
 }
 
 impl FaultKind {
     /// All of them, in the order in which scanners list them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 23] = [
         Self::Fault,
         Self::UnknownKey,
         Self::MissingKey,
@@ -70,6 +76,9 @@ impl FaultKind {
         Self::RuleNeedless,
         Self::AudienceNeedless,
         Self::LifetimeLong,
+        Self::SecretShort,
+        Self::ClientNeedless,
+        Self::StateForgotten,
     ];
 
     /// The word.
@@ -95,6 +104,9 @@ impl FaultKind {
             Self::RuleNeedless => "rule-needless",
             Self::AudienceNeedless => "audience-needless",
             Self::LifetimeLong => "lifetime-long",
+            Self::SecretShort => "secret-short",
+            Self::ClientNeedless => "client-needless",
+            Self::StateForgotten => "state-forgotten",
         }
     }
 
@@ -121,6 +133,9 @@ impl FaultKind {
             Self::RuleNeedless => "A rule says what another one says already.",
             Self::AudienceNeedless => "An audience has no effect where it stands.",
             Self::LifetimeLong => "Access tokens live so long that a stolen one is worth much.",
+            Self::SecretShort => "The secret of a client is shorter than it should be.",
+            Self::ClientNeedless => "A client can do nothing, or part of what it may do leads nowhere.",
+            Self::StateForgotten => "What was revoked is forgotten when the program restarts.",
         }
     }
 

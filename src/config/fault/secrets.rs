@@ -3,7 +3,7 @@
 //! A file with faults may have no tree, so this looks at the text. Where the text leaves a doubt, more is hidden.
 
 /// Keys whose values are secrets, if they are written out and not named by `${…}`.
-const KEYS: [&str; 4] = ["token", "fetch_token", "secret", "client_secret"];
+const KEYS: [&str; 5] = ["token", "fetch_token", "secret", "client_secret", "key_encryption"];
 
 /// The line with a star for each character of a secret. `parent` is the line above that it belongs to, if there is one.
 pub(super) fn hidden(line: &str, parent: Option<&str>) -> String {
@@ -122,6 +122,7 @@ mod tests {
             ("  secret: [new, \"${OLD}\"]", "  secret: **************]"),
             ("  secret: \"${A}hunter2\"", "  secret: *************"),
             ("  { secret: ${A}hunter2, x: 1 }", "  { secret: ***********, x: 1 }"),
+            ("signing: { key_encryption: hunter2 }", "signing: { key_encryption: ******* }"),
         ] {
             assert_eq!(hidden(line, None), shown);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::{ClaimNames, ClaimPath, IssuerId, Requirement, Upstream};
-use crate::oauth::{Algorithm, ResourceIndicator, Scope, ScopePattern};
+use crate::oauth::{ResourceIndicator, Scope, ScopePattern, SigningAlgorithm};
 use crate::route::{HostPattern, PathPattern};
 
 /// A protected resource, or a public one.
@@ -55,11 +55,20 @@ pub struct Resource {
     /// The longest request body, in bytes; `limits.body_bytes` if nobody says.
     pub body_bytes: u64,
     /// User claims that a token minted for this resource carries.
-    pub user_claims: Vec<String>,
+    pub user_claims: Vec<UserClaim>,
     /// The algorithm of tokens minted for this resource.
-    pub signing_algorithm: Option<Algorithm>,
+    pub signing_algorithm: Option<SigningAlgorithm>,
     /// How long a token minted for this resource lives.
     pub access_token_lifetime: Option<Duration>,
+}
+
+/// A claim of the user that a token minted for a resource carries.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UserClaim {
+    /// The claim's name; never one that a protocol gives a meaning.
+    pub name: String,
+    /// The scopes that must all be granted for it; with none, every token carries it.
+    pub scopes: Vec<ScopePattern>,
 }
 
 /// Which requests belong to a resource.

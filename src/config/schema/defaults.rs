@@ -17,9 +17,9 @@ pub(super) fn shared() -> Vec<Key> {
     vec![
         key(
             "forward",
-            words(&["none", "token"]),
-            "What the API gets as credential: nothing, or the token that came in. With `none` the API must \
-                 not check a token itself.",
+            words(&["none", "token", "narrowed"]),
+            "What the API gets as credential: nothing, the token that came in, or one that is minted from it for this \
+                 API alone, which needs an `issuer`. With `none` the API must not check a token itself.",
         )
         .usual("none"),
         key(
@@ -34,9 +34,10 @@ pub(super) fn shared() -> Vec<Key> {
             .like(json!({ "origins": ["https://app.example.com"] })),
         key(
             "broad_tokens",
-            words(&["reject", "strict", "accept"]),
+            words(&["reject", "strict", "narrow", "accept"]),
             "What becomes of a token whose `aud` names something else too. `reject` refuses another resource \
-                 of this gateway, `strict` any stranger as well, and `accept` gives \"one token, one API\" up.",
+                 of this gateway, `strict` any stranger as well, `narrow` lets it in and keeps it from the API, which \
+                 needs an `issuer`, and `accept` gives \"one token, one API\" up.",
         )
         .usual("reject"),
         key(

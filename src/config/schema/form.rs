@@ -65,6 +65,12 @@ pub(super) fn whole(least: u64, most: u64) -> Value {
     super::build::with(form, json!({ "minimum": least, "maximum": most }))
 }
 
+/// A whole number that may be zero.
+pub(super) fn whole_or_zero(least: u64, most: u64) -> Value {
+    let form = pattern(json!(["integer", "string"]), "[0-9]+", "Write a whole number.");
+    super::build::with(form, json!({ "minimum": least, "maximum": most }))
+}
+
 /// A port, or one of these words.
 pub(super) fn port_or(words: &[&str]) -> Value {
     json!({ "anyOf": [self::words(words), whole(1, 65535)] })
@@ -124,6 +130,14 @@ pub(super) fn upstream_url() -> Value {
 /// A URL, or the path of a file.
 pub(super) fn url_or_file() -> Value {
     json!({ "anyOf": [url(), { "type": "string", "minLength": 1, "not": { "pattern": "://" } }] })
+}
+
+/// A URL that nobody on the way can change what is fetched from, or the path of a file.
+pub(super) fn secure_url_or_file() -> Value {
+    let loopback =
+        r"http://(([A-Za-z0-9_.-]+\.)?localhost|127\.[0-9.]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?([/?]|$)|^https:|\$\{";
+    let secure = super::build::with(url(), json!({ "allOf": [{ "pattern": format!("^{loopback}") }] }));
+    json!({ "anyOf": [secure, { "type": "string", "minLength": 1, "not": { "pattern": "://" } }] })
 }
 
 /// A value of `iss`.

@@ -21,7 +21,7 @@ pub(super) fn issuer_name() -> Value {
 }
 
 /// One of the algorithms that can be verified.
-pub(super) fn algorithm() -> Value {
+fn algorithm() -> Value {
     words(&Algorithm::ALL.map(Algorithm::as_str))
 }
 
@@ -83,7 +83,7 @@ fn trusted_issuer() -> Value {
             key(
                 "exchange_audiences",
                 one_or_different(&text()),
-                "Audiences that mean \"for this gateway, to be exchanged\". In use once tokens are exchanged.",
+                "Audiences that mean \"for this gateway, to be exchanged\", for providers that cannot name an API.",
             )
             .usual(json!([])),
             key(
@@ -130,7 +130,7 @@ pub(super) fn claims() -> Value {
             key(
                 "carry",
                 one_or_different(&claim()),
-                "Claims that may go into tokens minted here. In use once tokens are minted.",
+                "Claims that may go into tokens minted here, where a resource's `user_claims` lists them.",
             )
             .usual(json!([])),
         ],

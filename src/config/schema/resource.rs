@@ -8,7 +8,7 @@ use super::form::{
     client, duration, host, one_or_different, one_or_many, one_or_more, one_or_some, path_prefix, plain_scope, scope,
     scope_name, switch, text,
 };
-use super::{issuers, rules, upstream, vouching};
+use super::{authorization_server, clients, rules, upstream, vouching};
 use crate::config::resource::ONLY_PROTECTED;
 use crate::oauth::ResourceIndicator;
 
@@ -89,21 +89,22 @@ fn resource() -> Value {
             "allowed_clients",
             one_or_more(&client()),
             "The only clients that are let in, whatever their tokens say. A client is written `NAME|ID`, \
-                 with the name of its issuer.",
+                 with the name of its issuer; one of our own issuer by its id alone.",
         )
         .like(json!(["corp|reporting-web"])),
         key(
             "user_claims",
-            one_or_different(&text()),
-            "Claims of the user in tokens minted for this API. In use once tokens are minted.",
+            clients::user_claims(),
+            "Claims of the user in tokens minted for this API: a list, or claim → scopes that must all be granted for it.",
         )
-        .usual(json!([])),
+        .usual(json!([]))
+        .like(json!({ "email": ["profile"] })),
         key(
             "signing_algorithm",
-            issuers::algorithm(),
-            "What tokens minted for this API are signed with. In use once tokens are minted.",
+            authorization_server::algorithm(),
+            "What tokens minted for this API are signed with; the issuer's `signing.algorithm`, if left out.",
         ),
-        key("lifetimes", lifetimes(), "How long what is minted for this API lives. In use once tokens are minted."),
+        key("lifetimes", lifetimes(), "How long what is minted for this API lives; as the issuer says, if left out."),
     ];
     let resource = section("resource", own.into_iter().chain(shared()));
     let mut refused: Map<String, Value> = ONLY_PROTECTED.iter().map(|key| ((*key).to_owned(), json!(false))).collect();

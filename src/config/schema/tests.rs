@@ -23,7 +23,13 @@ pub(in crate::config) fn note_asked(title: &str, key: &str) {
 
 /// The title of a section in the schema: as messages call it, without ticks and without the operator's own names.
 fn name_of(title: &str) -> String {
-    let known = [("the issuer ", "issuer"), ("the resource ", "resource"), ("the entry of ", "entry")];
+    let known = [
+        ("the issuer ", "issuer"),
+        ("`issuer`", "own issuer"),
+        ("the resource ", "resource"),
+        ("the entry of ", "entry"),
+        ("the client ", "client"),
+    ];
     match known.into_iter().find(|(beginning, _)| title.starts_with(beginning)) {
         Some((_, name)) => name.to_owned(),
         None => title.trim_start_matches("the ").trim_start_matches("a ").replace('`', ""),
@@ -96,6 +102,14 @@ resources:
     issuers: { corp: { <entry> }, <issuers> }
     lifetimes: { <lifetimes> }
     <resource>
+issuer:
+  url: https://auth.example.com
+  lifetimes: { <lifetimes of the issuer> }
+  signing: { <signing> }
+  clients:
+    app:
+      <client>
+  <own issuer>
 ";
 
 /// A configuration whose `section` says `line`.

@@ -8,7 +8,7 @@ use super::issuers::{claims, require, scope_map};
 
 /// `own`, and entries by the names of trusted issuers.
 pub(super) fn issuers() -> Value {
-    let own = key("own", switch(), "`false` keeps tokens of this gateway's own issuer out, once it has one.");
+    let own = key("own", switch(), "`false` keeps tokens of this gateway's own issuer out.");
     let names = json!({ "pattern": "^[a-z0-9-]+$" });
     with(section("issuers", [own.usual(true)]), json!({ "propertyNames": names, "additionalProperties": entry() }))
 }
@@ -43,12 +43,7 @@ fn entry() -> Value {
                 "Where its tokens keep things, where that differs for this API. Only `scope` has an effect here.",
             ),
             key("require", require(), "Claims that a token must have here, on top of those at the issuer."),
-            key(
-                "exchange",
-                switch(),
-                "Whether its tokens may be exchanged for this API. In use once tokens are exchanged.",
-            )
-            .usual(false),
+            key("exchange", switch(), "Whether its tokens may be exchanged for this API.").usual(false),
         ],
     )
 }

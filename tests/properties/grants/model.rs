@@ -58,6 +58,13 @@ impl Scene {
         })
     }
 
+    /// The token for an API in place of the one that was shown to it, by the contract: nothing if none may be made.
+    pub fn narrowed_by_contract(&self, api: usize) -> Option<Granted> {
+        let is_good_there = !self.token.bound && self.named().contains(&api) && self.lets_in(api);
+        let carried = |scope: &&&str| self.carries(api, scope) && covers_any(&self.apis[api].scopes, scope);
+        is_good_there.then(|| (api, UNIVERSE.iter().filter(carried).copied().collect()))
+    }
+
     /// The client's own request by the contract.
     pub fn own_by_contract(&self) -> Option<Granted> {
         let asker = self.asker();

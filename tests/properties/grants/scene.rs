@@ -11,7 +11,7 @@ use narrowgate::config::{
     IssuerId, KeyOrigin, ResourceId, ResourceIssuer, Signing,
 };
 use narrowgate::issuer::{
-    Claimed, Exchange, Grant, MayAct, Policy, Refusal, TokenFacts, TokenIssuer, Wanted, client_credentials,
+    Claimed, Exchange, Grant, MayAct, Policy, Refusal, TokenFacts, TokenIssuer, Wanted, client_credentials, narrow,
     token_exchange,
 };
 use narrowgate::oauth::{Scope, ScopePattern, SigningAlgorithm};
@@ -232,6 +232,11 @@ impl Scene {
     pub fn own(&self) -> Result<Grant, Refusal> {
         let server = self.server();
         self.under(&server, |policy| client_credentials(policy, &server.clients[self.who], &self.wanted()))
+    }
+
+    /// What the program makes of the token for an API that it was shown to.
+    pub fn narrowed(&self, api: usize) -> Result<Grant, Refusal> {
+        self.under(&self.server(), |policy| narrow(policy, ResourceId(api), &self.token.facts()))
     }
 
     fn wanted(&self) -> Wanted {

@@ -1,0 +1,141 @@
+//! `issuer`: the companion authorization server, as far as it is not its clients.
+//!
+//! Its URL is a name first: clients and resource servers compare it byte for byte with `iss` (RFC 8414 §3.3, RFC 9207), so
+//! it has one spelling, and nothing here repairs it. Deliberately absent: a way to serve it in the clear beyond this
+//! machine.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::clients::{self, WrittenClient};
+use super::fault::{FaultKind, Place};
+use super::issuers::Issuers;
+use super::matrix::Resources;
+use super::model::{AuthorizationServer, KeyOrigin, Limits};
+use super::read::{Reader, Section};
+use super::resource::why_no_key;
+use super::signing::{self, WrittenSigning};
+use super::yaml::Node;
+use crate::oauth::ResourceIndicator;
+
+/// Bounds of the life of a minted token; longer than [`LONG_LIFETIME`] is worth a warning (RFC 6750 §5.3).
+const MIN_LIFETIME: Duration = Duration::from_secs(10);
+const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+const LONG_LIFETIME: Duration = Duration::from_secs(3600);
+const USUAL_LIFETIME: Duration = Duration::from_secs(300);
+
+/// The longest chain of actors that may be allowed, and what is allowed where nobody says.
+const MAX_DEPTH: u64 = 8;
+const USUAL_DEPTH: u64 = 4;
+
+/// Our own issuer, and what only the checks need to know.
+pub(super) struct WrittenServer {
+    /// Where its section begins.
+    pub(super) place: Place,
+    /// Its URL as it was written, and where; nothing if that cannot be used.
+    pub(super) url: Option<(String, Url, Place)>,
+    /// Its clients, in the order of the file; one with faults keeps its place.
+    pub(super) clients: Vec<WrittenClient>,
+    /// Where each of its key files is named.
+    pub(super) key_files: Vec<Place>,
+    /// Whether its keys come from files.
+    pub(super) has_key_files: bool,
+    /// Nothing if it has faults.
+    pub(super) server: Option<AuthorizationServer>,
+}
+
+/// What the other sections say that the issuer needs.
+pub(super) struct Neighbours<'n> {
+    pub(super) issuers: &'n Issuers,
+    pub(super) resources: &'n Resources<'n>,
+    pub(super) limits: &'n Limits,
+}
+
+/// Reads `issuer`.
+pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) -> Option<WrittenServer> {
+    let mut section = reader.section(node, "`issuer`")?;
+    let place = section.place();
+    let url_hint = "write the public URL of this issuer, like `url: https://auth.example.com`";
+    let url = section.required(reader, "url", url_hint, url);
+    let most = around.limits.token_lifetime;
+    let lifetime = section.optional(reader, "lifetimes", |reader, node| lifetimes(reader, node, most)).flatten();
+    let exchange_depth = section.optional(reader, "exchange_depth", |reader, node| reader.integer(node, 0..=MAX_DEPTH));
+    let WrittenSigning { signing, key_files } =
+        section.get("signing").map_or_else(WrittenSigning::usual, |node| signing::signing(reader, node));
+    let clients = section
+        .optional(reader, "clients", |reader, node| clients::clients(reader, node, around.issuers, around.resources));
+    section.not_yet(reader, "login", "leave it out: clients get tokens for themselves, or exchange those of others");
+    section.finish(reader);
+    let clients = clients.unwrap_or_default();
+    let read: Option<Vec<_>> = clients.iter().map(|written| written.client.clone()).collect();
+    let has_key_files = signing.as_ref().is_some_and(|signing| matches!(signing.keys, KeyOrigin::Files(_)));
+    let server = url.as_ref().zip(signing).zip(read).map(|(((issuer, url, _), signing), clients)| {
+        let (issuer, url) = (issuer.clone(), url.clone());
+        let access_token_lifetime = lifetime.unwrap_or(USUAL_LIFETIME.min(most));
+        let exchange_depth = usize::try_from(exchange_depth.unwrap_or(USUAL_DEPTH)).unwrap_or(usize::MAX);
+        AuthorizationServer { issuer, url, access_token_lifetime, exchange_depth, signing, clients }
+    });
+    Some(WrittenServer { place, url, clients, key_files, has_key_files, server })
+}
+
+/// The issuer's URL: a resource's key could be written no other way, and it has no final slash besides.
+fn url(reader: &mut Reader, node: &Node) -> Option<(String, Url, Place)> {
+    let scalar = reader.scalar(node)?;
+    let shown = match scalar.text.contains('@') {
+        // What stands before an `@` may be a password.
+        true => "this URL".into(),
+        false => format!("`{}`", scalar.shown()),
+    };
+    let fault = |reader: &mut Reader, why: &str, hint: String| {
+        reader.log.error(node.place, format!("{shown} {why}, so it cannot be the issuer"), hint);
+        None
+    };
+    let like = || "write it like `https://auth.example.com`".to_owned();
+    let text = scalar.text.as_str();
+    if let Some(bare) = text.strip_suffix('/') {
+        let hint = format!("write `{}`: `iss` is compared byte for byte", reader.public(bare));
+        return fault(reader, "ends in a slash", if scalar.written.is_some() { like() } else { hint });
+    }
+    match ResourceIndicator::parse(text) {
+        Ok(known) if known.is_http() => {}
+        Ok(_) => return fault(reader, "is no `https` URL", like()),
+        Err(why) => {
+            let (why, hint) = why_no_key(&why);
+            let why = if why.starts_with("not ") || why.starts_with("longer ") { format!("is {why}") } else { why };
+            return fault(reader, &why, if scalar.written.is_some() { like() } else { hint });
+        }
+    }
+    let Ok(url) = Url::parse(text) else {
+        return fault(reader, "has no valid host or port", like());
+    };
+    if url.path().to_ascii_lowercase().starts_with("/.well-known") {
+        return fault(reader, "lies among the well-known documents (RFC 8615)", "give it another path".to_owned());
+    }
+    Some((text.to_owned(), url, node.place))
+}
+
+/// Reads `lifetimes` of the issuer.
+fn lifetimes(reader: &mut Reader, node: &Node, most: Duration) -> Option<Option<Duration>> {
+    let mut section = reader.section(node, "`lifetimes` of the issuer")?;
+    let lifetime = access_token(reader, &mut section, Some(most));
+    section.not_yet(reader, "code", "leave it out: nobody logs in here yet");
+    section.not_yet(reader, "refresh_token", "leave it out: a client asks anew with its own proof");
+    section.finish(reader);
+    Some(lifetime)
+}
+
+/// Reads `access_token` of `lifetimes`, here or at a resource. `most` is what the gate takes, where it counts.
+pub(super) fn access_token(reader: &mut Reader, section: &mut Section<'_>, most: Option<Duration>) -> Option<Duration> {
+    section.optional(reader, "access_token", |reader, node| {
+        let lifetime = reader.duration(node, MIN_LIFETIME..=MAX_LIFETIME)?;
+        if most.is_some_and(|most| lifetime > most) {
+            let message = "access tokens would live longer than `limits.token_lifetime` allows";
+            reader.log.error(node.place, message, "this gateway would refuse its own tokens; shorten one of the two");
+        } else if lifetime > LONG_LIFETIME {
+            let hint = "a stolen token works until it expires; an hour at most is the rule (RFC 6750 section 5.3)";
+            reader.log.tell(FaultKind::LifetimeLong, node.place, "access tokens live longer than an hour", hint);
+        }
+        Some(lifetime)
+    })
+}

@@ -1,0 +1,91 @@
+//! Our own issuer and its clients, in the words of `gateway.yaml`.
+
+use serde_json::{Map, Value, json};
+
+use super::super::model::{
+    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, GrantType, JwksLocation, KeyOrigin,
+    ResourceId, StoreLocation,
+};
+use super::{address, issuer_name, patterns, presence, time};
+
+/// Describes our own issuer with its clients.
+pub(super) fn issuer(config: &Config, server: &AuthorizationServer) -> Value {
+    let clients = server.clients.iter();
+    let clients: Map<String, Value> = clients.map(|each| (each.id.clone(), client(config, each))).collect();
+    let mut described = authorization_server(server);
+    described["clients"] = clients.into();
+    described
+}
+
+/// Describes our own issuer without its clients.
+pub(in crate::config) fn authorization_server(server: &AuthorizationServer) -> Value {
+    let mut signing = match &server.signing.keys {
+        KeyOrigin::Files(files) => {
+            json!({ "keys": files.iter().map(|file| file.path.display().to_string()).collect::<Value>() })
+        }
+        KeyOrigin::Store { rotate_every, encryption } => {
+            json!({ "rotate_every": time(*rotate_every), "key_encryption": presence(encryption.as_ref()) })
+        }
+    };
+    signing["algorithm"] = server.signing.algorithm.as_str().into();
+    json!({
+        "url": server.issuer,
+        "lifetimes": { "access_token": time(server.access_token_lifetime) },
+        "signing": signing,
+        "exchange_depth": server.exchange_depth,
+    })
+}
+
+/// Describes where our own issuer keeps its state.
+pub(in crate::config) fn store(location: &StoreLocation) -> Value {
+    match location {
+        StoreLocation::Memory => json!("memory"),
+        StoreLocation::File(path) => json!(path.display().to_string()),
+    }
+}
+
+/// Describes a client of our own issuer.
+pub(in crate::config) fn client(config: &Config, client: &Client) -> Value {
+    let resources = client.resources.iter().map(|(resource, scopes)| (key(config, *resource), patterns(scopes)));
+    let exchange = client.exchange.iter().map(|(target, scopes)| (key(config, *target), edge(scopes)));
+    let known_as = client.known_as.iter().map(|(issuer, id)| (issuer_name(config, *issuer), json!(id)));
+    let mut described = json!({
+        "grants": client.grants.iter().map(|grant| grant_word(*grant)).collect::<Value>(),
+        "resources": resources.collect::<Map<_, _>>(),
+        "default_resource": client.default_resource.map(|resource| key(config, resource)),
+        "serves": client.serves.map(|resource| key(config, resource)),
+        "exchange": exchange.collect::<Map<_, _>>(),
+        "known_as": known_as.collect::<Map<_, _>>(),
+        "disabled": client.disabled,
+    });
+    match &client.authentication {
+        ClientAuthentication::Secrets(secrets) => {
+            described["secret"] = secrets.iter().map(|secret| presence(Some(secret))).collect();
+        }
+        ClientAuthentication::Keys(places) => {
+            let places = places.iter().map(|place| match place {
+                JwksLocation::Url(url) => address(url),
+                JwksLocation::File { path, .. } => path.display().to_string(),
+            });
+            described["jwks"] = places.collect();
+        }
+        ClientAuthentication::None => described["auth"] = "none".into(),
+    }
+    described
+}
+
+/// The word for a grant in `grants`.
+fn grant_word(grant: GrantType) -> &'static str {
+    match grant {
+        GrantType::TokenExchange => "token_exchange",
+        GrantType::AuthorizationCode | GrantType::RefreshToken | GrantType::ClientCredentials => grant.as_str(),
+    }
+}
+
+fn edge(scopes: &[EdgeScope]) -> Value {
+    Value::Object(scopes.iter().map(|rule| (rule.from.to_string(), patterns(&rule.to))).collect())
+}
+
+fn key(config: &Config, resource: ResourceId) -> String {
+    config.resources.get(resource.0).map_or_else(String::new, |resource| resource.key.to_string())
+}

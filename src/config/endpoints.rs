@@ -1,0 +1,125 @@
+//! Where our own issuer answers: the requests that are its own, at its authority and below its path.
+//!
+//! At that authority its paths win. A resource that lies at or below one of them could never be reached and does not
+//! load; one that lies around them loses a few paths, which warns.
+
+use url::Url;
+
+use super::authorization_server::WrittenServer;
+use super::fault::Place;
+use super::issuers::Issuers;
+use super::model::Match;
+use super::read::Reader;
+use super::resource::WrittenResource;
+
+/// What lies below the issuer's path.
+const BELOW: [&str; 8] =
+    ["/token", "/jwks", "/introspect", "/revoke", "/authorize", "/par", "/login/callback", "/grants"];
+/// Metadata documents, in front of the issuer's path (RFC 8414 §3.1).
+const METADATA: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+
+/// Records every fault and warning about what the issuer shares with issuers and resources.
+pub(super) fn check(reader: &mut Reader, server: &WrittenServer, issuers: &Issuers, resources: &[WrittenResource]) {
+    let Some((issuer, url, place)) = &server.url else { return };
+    for written in &issuers.0 {
+        if let Some((_, place)) = written.written.iter().find(|(text, _)| text == issuer) {
+            let message = format!("`{}` has the `iss` of our own issuer", written.name);
+            let hint = "its tokens are accepted already, by our own keys; take this one out";
+            reader.log.error(*place, message, hint);
+        }
+    }
+    let own = own_paths(url);
+    for written in resources {
+        let Some(resource) = &written.resource else { continue };
+        if !is_same_authority(&resource.matches, url) {
+            continue;
+        }
+        let at = written.match_place.unwrap_or(written.place);
+        match lie(&resource.matches.path, &own) {
+            Lie::Below(path) => {
+                let message = format!("the path of the resource `{}` belongs to our own issuer", written.key);
+                let hint = format!("`{path}` is one of its endpoints; give one of the two another host or path");
+                reader.log.error(at, message, hint);
+            }
+            Lie::Around(path) => warn(reader, &written.key, path, *place),
+            Lie::Beside => {}
+        }
+    }
+}
+
+fn warn(reader: &mut Reader, key: &str, path: &str, place: Place) {
+    let message = format!("the issuer lies within the resource `{key}`, and its paths win there");
+    let hint = format!("requests to `{path}` and the like never reach that API; a host of its own is clearer");
+    reader.log.warning(place, message, hint);
+}
+
+/// Every path of the issuer, the token endpoint first.
+fn own_paths(url: &Url) -> Vec<String> {
+    let base = url.path().trim_end_matches('/');
+    let below = BELOW.iter().map(|path| format!("{base}{path}"));
+    let metadata = METADATA.iter().map(|path| format!("{path}{base}"));
+    let appended = METADATA[1..].iter().map(|path| format!("{base}{path}")).filter(|_| !base.is_empty());
+    below.chain(metadata).chain(appended).collect()
+}
+
+fn is_same_authority(matches: &Match, url: &Url) -> bool {
+    let port = url.port_or_known_default();
+    let is_same = |host: &str| url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host));
+    matches.hosts.iter().any(|host| is_same(&host.host) && host.port.or(Some(443)) == port)
+}
+
+/// How a resource lies to the issuer's paths.
+enum Lie<'p> {
+    /// At or below this one.
+    Below(&'p str),
+    /// Around this one.
+    Around(&'p str),
+    Beside,
+}
+
+/// Case is folded: a resource whose path differs from an endpoint's by case alone is nobody's.
+fn lie<'p>(prefix: &str, own: &'p [String]) -> Lie<'p> {
+    let prefix = prefix.trim_end_matches('/').to_ascii_lowercase();
+    let is_within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let folded = |path: &String| path.to_ascii_lowercase();
+    if let Some(path) = own.iter().find(|path| is_within(&prefix, &folded(path))) {
+        return Lie::Below(path);
+    }
+    own.iter().find(|path| is_within(&folded(path), &prefix)).map_or(Lie::Beside, |path| Lie::Around(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_issuer_with_a_path_has_its_documents_in_front_of_it() {
+        let paths = own_paths(&Url::parse("https://a.example.com/tenant").unwrap());
+        for path in [
+            "/tenant/token",
+            "/tenant/login/callback",
+            "/.well-known/oauth-authorization-server/tenant",
+            "/.well-known/openid-configuration/tenant",
+            "/tenant/.well-known/openid-configuration",
+        ] {
+            assert!(paths.iter().any(|own| own == path), "{path}");
+        }
+        assert_eq!(own_paths(&Url::parse("https://a.example.com").unwrap()).len(), 10);
+    }
+
+    #[test]
+    fn a_resource_lies_below_an_endpoint_around_it_or_beside_it() {
+        let own = own_paths(&Url::parse("https://a.example.com").unwrap());
+        for below in ["/token", "/token/", "/Token", "/jwks/v1", "/login/callback"] {
+            assert!(matches!(lie(below, &own), Lie::Below(_)), "{below}");
+        }
+        for around in ["", "/login", "/.well-known"] {
+            assert!(matches!(lie(around, &own), Lie::Around(_)), "{around}");
+        }
+        for beside in ["/tokens", "/api", "/log"] {
+            assert!(matches!(lie(beside, &own), Lie::Beside), "{beside}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `store`: where our own issuer keeps what must outlive the process.
+//!
+//! Nothing is opened here. Whether the file can be used is found out by whoever opens it.
+
+use super::authorization_server::WrittenServer;
+use super::fault::{FaultKind, Place};
+use super::model::StoreLocation;
+use super::read::Reader;
+use super::yaml::Node;
+
+/// The store where nobody names one, beside the configuration.
+const USUAL: &str = "narrowgate.redb";
+
+/// What stands under `store`.
+pub(super) struct WrittenStore {
+    /// Where it stands.
+    place: Place,
+    /// Nothing if it has faults.
+    location: Option<StoreLocation>,
+}
+
+/// Reads `store`.
+pub(super) fn store(reader: &mut Reader, node: &Node) -> Option<WrittenStore> {
+    Some(WrittenStore { place: node.owner, location: location(reader, node) })
+}
+
+fn location(reader: &mut Reader, node: &Node) -> Option<StoreLocation> {
+    let path = reader.string(node)?;
+    let scalar = reader.scalar(node)?;
+    let scheme = path.split_once("://").map(|(scheme, _)| scheme);
+    if let Some("postgres" | "postgresql") = scheme {
+        // Behind the scheme there may be a password.
+        let hint = "name a file, like `store: narrowgate.redb`; one node alone can use it";
+        reader.log.tell(FaultKind::NotSupportedYet, node.place, "`postgres://` is not supported yet", hint);
+        return None;
+    }
+    if scheme.is_some() {
+        reader.log.error(node.place, "a URL stands here, but a file belongs here", "write `store: narrowgate.redb`");
+        return None;
+    }
+    if path.ends_with('/') || matches!(path.as_str(), "." | "..") {
+        let message = format!("`{}` is a folder", scalar.shown());
+        reader.log.error(node.place, message, "name the file, like `store: state/narrowgate.redb`");
+        return None;
+    }
+    match path.as_str() {
+        "memory" => Some(StoreLocation::Memory),
+        path => Some(StoreLocation::File(reader.resolve(path))),
+    }
+}
+
+/// Where the issuer's state is kept: where the file says, or else beside it; nothing without an issuer. `has_issuer` is
+/// whether the file has one, also one with faults.
+pub(super) fn decide(
+    reader: &mut Reader,
+    written: Option<WrittenStore>,
+    server: Option<&WrittenServer>,
+    has_issuer: bool,
+) -> Option<StoreLocation> {
+    if let Some(store) = written.as_ref().filter(|_| !has_issuer) {
+        let hint = "take it out: the gate alone keeps no state";
+        reader.log.error(store.place, "`store` keeps nothing: there is no `issuer`", hint);
+    }
+    let server = server?;
+    let Some(store) = written else {
+        if !server.has_key_files {
+            return Some(StoreLocation::File(reader.resolve(USUAL)));
+        }
+        let message = "nothing is kept: with `signing.keys` and no `store`, what was revoked is forgotten at a restart";
+        let hint = "write `store: narrowgate.redb`; or `store: memory`, if tokens are short enough for that";
+        reader.log.tell(FaultKind::StateForgotten, server.place, message, hint);
+        return Some(StoreLocation::Memory);
+    };
+    if store.location == Some(StoreLocation::Memory) && server.server.is_some() && !server.has_key_files {
+        let message = "keys that are made here are kept in the store, so it cannot be `memory`";
+        let hint = "name a file (`./memory`, if that is its name), or bring keys of your own with `signing.keys`";
+        reader.log.error(store.place, message, hint);
+    }
+    store.location
+}
