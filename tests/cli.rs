@@ -33,6 +33,16 @@ fn a_good_configuration_is_told_as_one_document() {
 }
 
 #[test]
+fn clients_of_our_own_issuer_are_told_with_all_that_they_may_have() {
+    let run = check("tests/fixtures/cli/issuer.yaml", &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    compare("check-issuer.txt", &run.stdout);
+    let run = check("tests/fixtures/cli/issuer.yaml", &["--format", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    compare("check-issuer.json", &format!("{:#}\n", document["issuer"]));
+}
+
+#[test]
 fn many_resources_are_told_one_by_one_with_warnings_aside() {
     let run = check("tests/fixtures/cli/many.yaml", &[]);
     assert_eq!(run.code, Some(0));

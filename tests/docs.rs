@@ -76,7 +76,12 @@ fn samples(fence: &str) -> Vec<Block> {
 }
 
 fn load(text: &str) -> Result<Loaded, Faults> {
-    let environment = [("ADMIN_TOKEN", "a-token-that-is-long-enough"), ("API_PORT", "9001")];
+    let environment = [
+        ("ADMIN_TOKEN", "a-token-that-is-long-enough"),
+        ("API_PORT", "9001"),
+        ("REPORTING_SECRET", "a-secret-that-is-long-enough-for-reports"),
+        ("API1_SECRET", "a-secret-that-is-long-enough-for-an-api"),
+    ];
     config::parse(text, Path::new("tests/fixtures/config/files/gateway.yaml"), &environment.into_iter().collect())
 }
 

@@ -19,6 +19,8 @@ mod forwarding;
 mod framing;
 #[path = "serve/http2.rs"]
 mod http2;
+#[path = "serve/issuer/mod.rs"]
+mod issuer;
 #[path = "serve/limits.rs"]
 mod limits;
 #[path = "serve/operators.rs"]

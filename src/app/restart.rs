@@ -1,8 +1,9 @@
-//! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
+//! What only a restart can change: the addresses that are bound, and the store that is open. A reload keeps them, and says
+//! so.
 
-use crate::config::{Admin, Config, Listener};
+use crate::config::{Admin, Config, Listener, StoreLocation};
 
-/// The configuration with the addresses of `running`, and what it says about them that does not take effect.
+/// The configuration with the addresses and the store of `running`, and what it says about them that does not take effect.
 ///
 /// Everything else of a listener is the file's, where the file still has it; a listener that the file has no more goes
 /// on as it is. None begins to redirect while another one waits, which may be where it would send everybody.
@@ -42,7 +43,22 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
             (bound, _) => bound.cloned(),
         };
     }
+    keep_store(running, &mut written, &mut needs_restart);
     (written, needs_restart)
+}
+
+/// A store that is open stays: what was revoked there must not be forgotten because a file has another name. An issuer
+/// that comes or goes with its store needs no restart.
+fn keep_store(running: &Config, written: &mut Config, needs_restart: &mut Vec<String>) {
+    let (Some(open), Some(wanted)) = (&running.store, &written.store) else { return };
+    if open == wanted {
+        return;
+    }
+    needs_restart.push(match wanted {
+        StoreLocation::File(path) => format!("store: `{}` needs a restart", path.display()),
+        StoreLocation::Memory => "store: `memory` needs a restart".to_owned(),
+    });
+    written.store = Some(open.clone());
 }
 
 #[cfg(test)]
@@ -107,6 +123,23 @@ mod tests {
         let running = config("listen: [127.0.0.1:8080, 127.0.0.1:8443]");
         let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
         assert_eq!((kept.listeners[0].purpose.redirects_to(), needs_restart), (Some(8443), Vec::new()));
+    }
+
+    #[test]
+    fn an_open_store_stays_and_another_name_of_the_issuer_does_not_wait() {
+        let issuer = |url: &str, store: &str| {
+            config(&format!("listen: 127.0.0.1:8080\nissuer: {{ url: https://{url} }}\n{store}"))
+        };
+        let running = issuer("a.example", "");
+        let (kept, needs_restart) = keep_what_is_bound(&running, issuer("b.example", "store: other.redb"));
+        assert_eq!(kept.store, running.store);
+        assert_eq!(kept.issuer.map(|issuer| issuer.issuer).as_deref(), Some("https://b.example"));
+        assert_eq!(needs_restart, ["store: `other.redb` needs a restart"]);
+        let alone = config("listen: 127.0.0.1:8080");
+        for (running, written) in [(&alone, &running), (&running, &alone)] {
+            let (kept, needs_restart) = keep_what_is_bound(running, written.clone());
+            assert_eq!((&kept, needs_restart), (written, Vec::new()));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `narrowgate check`: whether a configuration can be used, and what it means.
 //!
-//! A good file is told back: who is served, which demands stand in front of it, what each token opens, and where the
-//! operator gave up "a token opens exactly one API". Nothing is fetched and nothing is bound.
+//! A good file is told back: who is served, which demands stand in front of it, what each token opens, which
+//! client may have which, and where the operator gave up "a token opens exactly one API". Nothing is fetched and nothing is bound.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,10 +11,12 @@ use crate::app::StartError;
 use crate::config::{self, Config, Environment, Fault, Faults, IssuerId, Loaded, Places};
 use crate::fetch::Fetcher;
 use crate::token::Keyring;
+use clients::Issuer;
 use exceptions::{Exception, exceptions};
 use isolation::Isolation;
 use routes::Routes;
 
+mod clients;
 mod document;
 mod exceptions;
 mod isolation;
@@ -50,6 +52,8 @@ struct Meaning {
     #[serde(flatten)]
     routes: Routes,
     isolation: Isolation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<Issuer>,
     exceptions: Vec<Exception>,
 }
 
@@ -115,6 +119,7 @@ impl Meaning {
     fn of(config: &Config, places: &Places) -> Result<Self, Faults> {
         // The loader refuses an audience that opens two resources, with its place.
         let isolation = Isolation::of(config).map_err(|error| Faults(vec![places.fault(&error.to_string(), "")]))?;
-        Ok(Self { routes: Routes::of(config), isolation, exceptions: exceptions(config, places) })
+        let (routes, issuer) = (Routes::of(config), Issuer::of(config));
+        Ok(Self { routes, isolation, issuer, exceptions: exceptions(config, places) })
     }
 }

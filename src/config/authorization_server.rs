@@ -14,10 +14,9 @@ use super::issuers::Issuers;
 use super::matrix::Resources;
 use super::model::{AuthorizationServer, KeyOrigin, Limits};
 use super::read::{Reader, Section};
-use super::resource::why_no_key;
 use super::signing::{self, WrittenSigning};
 use super::yaml::Node;
-use crate::oauth::ResourceIndicator;
+use crate::oauth::{InvalidIndicator, ResourceIndicator};
 
 /// Bounds of the life of a minted token; longer than [`LONG_LIFETIME`] is worth a warning (RFC 6750 §5.3).
 const MIN_LIFETIME: Duration = Duration::from_secs(10);
@@ -100,10 +99,21 @@ fn url(reader: &mut Reader, node: &Node) -> Option<(String, Url, Place)> {
     match ResourceIndicator::parse(text) {
         Ok(known) if known.is_http() => {}
         Ok(_) => return fault(reader, "is no `https` URL", like()),
+        Err(InvalidIndicator::NotCanonical(canonical)) => {
+            let hint = if scalar.written.is_some() { like() } else { format!("write `{canonical}`") };
+            return fault(reader, "is not in its one canonical spelling", hint);
+        }
         Err(why) => {
-            let (why, hint) = why_no_key(&why);
-            let why = if why.starts_with("not ") || why.starts_with("longer ") { format!("is {why}") } else { why };
-            return fault(reader, &why, if scalar.written.is_some() { like() } else { hint });
+            let hint = match why {
+                InvalidIndicator::Insecure => "write `https`; plain `http` is for this machine alone".to_owned(),
+                InvalidIndicator::Query | InvalidIndicator::Fragment | InvalidIndicator::UserInformation => {
+                    "an issuer is scheme, host, port and path alone (RFC 8414 section 2)".to_owned()
+                }
+                _ => like(),
+            };
+            let why = why.to_string();
+            let verb = if why.starts_with("not ") || why.starts_with("longer ") { "is " } else { "" };
+            return fault(reader, &format!("{verb}{why}"), hint);
         }
     }
     let Ok(url) = Url::parse(text) else {

@@ -259,7 +259,7 @@ resources:
 
     #[test]
     fn a_client_tells_its_cells_and_its_edges() {
-        let issuer = "issuer:\n  url: https://auth.example.com\n  clients:\n    app:\n      \
+        let issuer = "\nissuer:\n  url: https://auth.example.com\n  clients:\n    app:\n      \
                       secret: one-secret-of-thirty-two-characters\n      grants: [client_credentials]\n      \
                       resources: { https://api1.example.com: [read] }\n";
         let listen = format!("{issuer}listen:");
@@ -283,7 +283,7 @@ resources:
         let told = with(&[("auth.example.com", "login.example.org")]);
         assert_eq!(told, ["issuer: url https://login.example.org instead of https://auth.example.com"]);
         assert_eq!(with(&[("    app:", "    web:")]), ["client web: added", "client app: removed"]);
-        assert_eq!(with(&[("issuer:", "store: a.redb\nissuer:")]), ["store: a.redb instead of narrowgate.redb"]);
+        assert_eq!(with(&[("\nissuer:", "\nstore: a.redb\nissuer:")]), ["store: a.redb instead of narrowgate.redb"]);
         assert_eq!(with(&[(issuer, "")]), ["issuer: removed", "store: no more"]);
     }
 

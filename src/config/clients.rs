@@ -85,14 +85,14 @@ fn client<'n>(
 /// What RFC 6749 §A.1 lets an id hold, without the `|` that sets a foreign one apart.
 fn check_id(reader: &mut Reader, key: &Key) {
     let is_legal = |byte: u8| (0x20..=0x7e).contains(&byte) && byte != b'|';
+    let hint = "a client id is printable ASCII without `|`, like `reporting-app` (RFC 6749 appendix A.1)";
     let why = match key.text.as_str() {
-        "" => "is empty",
+        "" => return reader.log.error(key.place, "a client has no id", hint),
         id if id.len() > MAX_ID => "is longer than 256 characters",
         id if id.contains('|') => "holds a `|`",
         id if !id.bytes().all(is_legal) => "holds a character that no client can send",
         _ => return,
     };
-    let hint = "a client id is printable ASCII without `|`, like `reporting-app` (RFC 6749 appendix A.1)";
     reader.log.error(key.place, format!("the client id `{}` {why}", key.shown()), hint);
 }
 
@@ -161,7 +161,7 @@ fn secret(reader: &mut Reader, node: &Node) -> Option<Secret> {
             let message = format!("the secret is shorter than {MIN_SECRET} characters");
             reader.log.error(node.place, message, hint);
         }
-        ..GOOD_SECRET => {
+        MIN_SECRET..GOOD_SECRET => {
             let message = format!("the secret is shorter than {GOOD_SECRET} characters");
             reader.log.tell(FaultKind::SecretShort, node.place, message, hint);
         }
@@ -220,7 +220,7 @@ fn check_use(reader: &mut Reader, section: &mut Section<'_>, grants: &[(GrantTyp
             let message = format!("`{word}` is for clients that prove who they are");
             reader.log.error(*place, message, "give the client a `secret` or `jwks`, or take the grant out");
         } else if leads_nowhere {
-            let also = if *grant == GrantType::TokenExchange { ", or `exchange`" } else { "" };
+            let also = if *grant == GrantType::TokenExchange { " or `exchange`" } else { "" };
             let hint = format!("list under `resources`{also} where it may have tokens, or take the grant out");
             reader.log.error(*place, format!("`{word}` leads nowhere: the client may have no token"), hint);
         }

@@ -47,18 +47,29 @@ pub(super) fn check(reader: &mut Reader, server: &WrittenServer, issuers: &Issue
     }
 }
 
-fn warn(reader: &mut Reader, key: &str, path: &str, place: Place) {
+fn warn(reader: &mut Reader, key: &str, path: &'static str, place: Place) {
     let message = format!("the issuer lies within the resource `{key}`, and its paths win there");
     let hint = format!("requests to `{path}` and the like never reach that API; a host of its own is clearer");
     reader.log.warning(place, message, hint);
 }
 
+/// A path of the issuer.
+struct Endpoint {
+    /// Without the issuer's own path, which a message may not be allowed to show.
+    name: &'static str,
+    /// As a whole, in lower case.
+    folded: String,
+}
+
 /// Every path of the issuer, the token endpoint first.
-fn own_paths(url: &Url) -> Vec<String> {
+fn own_paths(url: &Url) -> Vec<Endpoint> {
     let base = url.path().trim_end_matches('/');
-    let below = BELOW.iter().map(|path| format!("{base}{path}"));
-    let metadata = METADATA.iter().map(|path| format!("{path}{base}"));
-    let appended = METADATA[1..].iter().map(|path| format!("{base}{path}")).filter(|_| !base.is_empty());
+    let endpoint = |name, path: String| Endpoint { name, folded: path.to_ascii_lowercase() };
+    let below = BELOW.iter().map(|name| endpoint(name, format!("{base}{name}")));
+    let metadata = METADATA.iter().map(|name| endpoint(name, format!("{name}{base}")));
+    // OpenID Connect Discovery §4 puts its document behind the issuer's path.
+    let appended =
+        METADATA[1..].iter().map(|name| endpoint(name, format!("{base}{name}"))).filter(|_| !base.is_empty());
     below.chain(metadata).chain(appended).collect()
 }
 
@@ -69,25 +80,25 @@ fn is_same_authority(matches: &Match, url: &Url) -> bool {
 }
 
 /// How a resource lies to the issuer's paths.
-enum Lie<'p> {
+enum Lie {
     /// At or below this one.
-    Below(&'p str),
+    Below(&'static str),
     /// Around this one.
-    Around(&'p str),
+    Around(&'static str),
     Beside,
 }
 
 /// Case is folded: a resource whose path differs from an endpoint's by case alone is nobody's.
-fn lie<'p>(prefix: &str, own: &'p [String]) -> Lie<'p> {
+fn lie(prefix: &str, own: &[Endpoint]) -> Lie {
     let prefix = prefix.trim_end_matches('/').to_ascii_lowercase();
     let is_within = |inner: &str, outer: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let folded = |path: &String| path.to_ascii_lowercase();
-    if let Some(path) = own.iter().find(|path| is_within(&prefix, &folded(path))) {
-        return Lie::Below(path);
+    if let Some(endpoint) = own.iter().find(|endpoint| is_within(&prefix, &endpoint.folded)) {
+        return Lie::Below(endpoint.name);
     }
-    own.iter().find(|path| is_within(&folded(path), &prefix)).map_or(Lie::Beside, |path| Lie::Around(path))
+    let inside = own.iter().find(|endpoint| is_within(&endpoint.folded, &prefix));
+    inside.map_or(Lie::Beside, |endpoint| Lie::Around(endpoint.name))
 }
 
 #[cfg(test)]
@@ -104,7 +115,7 @@ mod tests {
             "/.well-known/openid-configuration/tenant",
             "/tenant/.well-known/openid-configuration",
         ] {
-            assert!(paths.iter().any(|own| own == path), "{path}");
+            assert!(paths.iter().any(|own| own.folded == path), "{path}");
         }
         assert_eq!(own_paths(&Url::parse("https://a.example.com").unwrap()).len(), 10);
     }

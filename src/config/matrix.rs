@@ -221,6 +221,12 @@ fn edge(
     target: &WrittenResource,
     served: Option<&WrittenResource>,
 ) -> Option<Vec<EdgeScope>> {
+    if let Kind::Scalar(scalar) = &node.kind
+        && scalar.is_null()
+    {
+        reader.unexpected(node, "a mapping or a list", "");
+        return None;
+    }
     let Kind::Mapping(mapping) = &node.kind else {
         let same = scopes_of(reader, node, target)?;
         if let Some(served) = served {

@@ -93,15 +93,7 @@ fn indicator(reader: &mut Reader, key: &Key) -> Option<ResourceIndicator> {
         Ok(indicator) => return Some(indicator),
         Err(why) => why,
     };
-    let (message, hint) = why_no_key(&why);
-    let verb = if message.starts_with("not ") || message.starts_with("longer ") { "is " } else { "" };
-    reader.log.error(key.place, format!("the resource `{}` {verb}{message}", key.shown()), hint);
-    None
-}
-
-/// What a text breaks that should be a key, and what to do.
-pub(super) fn why_no_key(why: &InvalidIndicator) -> (String, String) {
-    match why {
+    let (message, hint) = match &why {
         InvalidIndicator::NotCanonical(canonical) => {
             ("is not in its one canonical spelling".to_owned(), format!("write `{canonical}`"))
         }
@@ -119,7 +111,10 @@ pub(super) fn why_no_key(why: &InvalidIndicator) -> (String, String) {
         | InvalidIndicator::Host
         | InvalidIndicator::Port
         | InvalidIndicator::Path => (why.to_string(), "write it like `https://api.example.com/orders`".to_owned()),
-    }
+    };
+    let verb = if message.starts_with("not ") || message.starts_with("longer ") { "is " } else { "" };
+    reader.log.error(key.place, format!("the resource `{}` {verb}{message}", key.shown()), hint);
+    None
 }
 
 fn content(

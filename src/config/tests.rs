@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::oauth::Algorithm;
 
+mod issuer;
+
 const HEAD: &str = "listen: 127.0.0.1:8080\ntrusted_issuers:\n  corp: { issuer: https://login.example.com }\n";
 
 fn environment() -> Environment {

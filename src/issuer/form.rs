@@ -76,7 +76,7 @@ impl fmt::Debug for Form {
 }
 
 /// Undoes the encoding: `+` is a space, `%` and two hexadecimal digits are a byte, and all of it is UTF-8.
-fn decode(encoded: &[u8]) -> Result<String, Refusal> {
+pub(super) fn decode(encoded: &[u8]) -> Result<String, Refusal> {
     let digit = |byte: Option<&u8>| {
         let digit = byte.and_then(|byte| char::from(*byte).to_digit(16));
         digit.and_then(|digit| u8::try_from(digit).ok()).ok_or(Refusal::FormMalformed)

@@ -2,32 +2,49 @@
 //!
 //! The rooms: [`form`] and [`request`] read what a client asks, [`policy`] says what the configuration allows, [`target`]
 //! which resource is meant and [`scopes`] which rights there; [`client_credentials()`] and [`token_exchange()`] are the
-//! grants, a file each; [`grant`] is what they all end in, and the only way to it.
+//! grants, a file each; [`grant`] is what they all end in, and the only way to it. [`client_credential`] reads who a client
+//! says it is, [`client_authentication`] and [`client_assertion`] say whether that is so. [`introspection`] and
+//! [`revocation`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this is asked for, and
+//! [`metadata`] tells everybody.
 //!
 //! Deliberately absent: keys, clocks, sockets, a store. Who authenticates the client, proves the tokens of an exchange
 //! and signs what is granted lives elsewhere.
 
+mod client_assertion;
+mod client_authentication;
+mod client_credential;
 mod client_credentials;
+mod endpoint;
 mod facts;
 mod form;
 mod grant;
+mod introspection;
+mod metadata;
 mod narrowing;
 mod policy;
 mod refusal;
 mod request;
+mod revocation;
 mod scopes;
 mod target;
 #[cfg(test)]
 mod tests;
 mod token_exchange;
 
+pub use client_assertion::{AssertionFault, ClientAssertion, OneUse};
+pub use client_authentication::{ClientFault, by_name, by_secret, with_keys};
+pub use client_credential::{ClientCredential, OfferedSecret};
 pub use client_credentials::client_credentials;
+pub use endpoint::{Endpoint, Site};
 pub use facts::{Claimed, LoginFacts, MayAct, TokenFacts, TokenIssuer};
 pub use form::Form;
 pub use grant::{Grant, Party};
+pub use introspection::introspect;
+pub use metadata::metadata;
 pub use narrowing::narrow;
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType};
+pub use revocation::{NotTheirs, revocation};
 pub use target::Wanted;
 pub use token_exchange::{Exchange, exchange_target, token_exchange};

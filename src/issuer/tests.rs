@@ -22,6 +22,7 @@ mod client_credentials;
 mod exchange;
 mod narrowing;
 mod subjects;
+mod tokens;
 
 const API1: ResourceId = ResourceId(0);
 const API2: ResourceId = ResourceId(1);
@@ -123,6 +124,20 @@ fn client(id: &str) -> Client {
         known_as: BTreeMap::new(),
         disabled: false,
     }
+}
+
+/// A server with these clients, and nothing that they may have.
+pub(super) fn server_of(clients: &[(&str, ClientAuthentication)]) -> AuthorizationServer {
+    let made =
+        clients.iter().map(|(id, authentication)| Client { authentication: authentication.clone(), ..client(id) });
+    AuthorizationServer { clients: made.collect(), ..World::new().server }
+}
+
+/// A configuration whose issuer is at a URL.
+pub(super) fn config_with_issuer(url: &str) -> Config {
+    let World { config, server, .. } = World::new();
+    let issuer = AuthorizationServer { issuer: url.into(), url: Url::parse(url).unwrap(), ..server };
+    Config { issuer: Some(issuer), ..config }
 }
 
 fn known_as(id: &str) -> BTreeMap<IssuerId, String> {

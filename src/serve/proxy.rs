@@ -17,6 +17,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::exchange::{Exchange, UnderWay};
 use super::failure::{self, BODY_TOO_LARGE, NO_ADDRESS};
+use super::issuer::Endpoints;
 use super::narrowing::NarrowedTokens;
 use super::websocket::UpgradeConnector;
 use super::{forward, request, response, retry};
@@ -46,12 +47,13 @@ pub struct Gateway {
 /// The proxy, as Pingora calls it.
 pub(super) struct Proxy {
     gateway: Gateway,
+    endpoints: Endpoints,
     under_way: UnderWay,
 }
 
 impl Proxy {
     pub(super) fn new(gateway: Gateway, under_way: UnderWay) -> Self {
-        Self { gateway, under_way }
+        Self { endpoints: Endpoints::new(gateway.clone()), gateway, under_way }
     }
 }
 
@@ -76,7 +78,7 @@ impl ProxyHttp for Proxy {
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let answered = match request::take_over(session, exchange, &self.gateway.current)? {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
-            None => request::decide(session, exchange, &self.gateway).await,
+            None => request::decide(session, exchange, &self.gateway, &self.endpoints).await,
         };
         // Whatever fails here fails because the client left.
         answered.map_err(Error::into_down)

@@ -11,11 +11,11 @@ use pingora_error::Result;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
-use super::answer;
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::framing;
+use super::issuer::Endpoints;
 use super::proxy::Gateway;
+use super::{answer, framing, issuer};
 use crate::clock::Timestamp;
 use crate::config::{Forward, Limits, Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
@@ -104,7 +104,15 @@ fn hide_secrets(session: &mut Session) -> Result<()> {
 /// # Errors
 ///
 /// When the client can no longer be written to.
-pub(super) async fn decide(session: &mut Session, exchange: &mut Exchange, gateway: &Gateway) -> Result<bool> {
+pub(super) async fn decide(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    gateway: &Gateway,
+    endpoints: &Endpoints,
+) -> Result<bool> {
+    if let Some(errand) = issuer::errand(session, exchange, &gateway.current) {
+        return issuer::answer(session, exchange, errand, endpoints).await.map(|()| true);
+    }
     match ask_until_it_counts(session, exchange, gateway).await {
         Decision::Forward(permit) => admit(session, exchange, permit, gateway).await,
         Decision::Deny(denial) => refuse(session, exchange, &denial).await.map(|()| true),
@@ -158,26 +166,16 @@ fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awa
     let Some(connection) = &exchange.connection else {
         return Decision::Deny(Denial::new(Reason::Internal, None));
     };
-    let header = session.req_header();
-    let is_http2 = header.version == Version::HTTP_2;
-    let view = RequestView {
-        method: &header.method,
-        target: header.raw_path(),
-        uri_authority: header.uri.authority().filter(|_| is_http2).map(|authority| authority.as_str()),
-        headers: &header.headers,
-        connection: ConnectionFacts {
-            peer: connection.peer(),
-            own_port: connection.own_port(),
-            tls: connection.is_tls(),
-        },
-        keys_awaited,
-    };
+    let view = view(session, connection, keys_awaited);
     if let Some(denial) = misdirected(&view, connection) {
         return Decision::Deny(denial);
     }
     let begun = Instant::now();
     let decision = match connection.redirects_to() {
-        None => exchange.snapshot.gate.decide(&view, tokens, Timestamp::now()),
+        None => {
+            let decision = exchange.snapshot.gate.decide(&view, tokens, Timestamp::now());
+            issuer::beside(&exchange.snapshot, &view, decision)
+        }
         Some(https_port) => match exchange.snapshot.gate.redirect(&view, https_port) {
             Ok(document) => Decision::Answer(document),
             Err(denial) => Decision::Deny(denial),
@@ -188,10 +186,28 @@ fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awa
     decision
 }
 
+/// The request as the guard sees it.
+pub(super) fn view<'a>(session: &'a Session, connection: &Connection, keys_awaited: bool) -> RequestView<'a> {
+    let header = session.req_header();
+    let is_http2 = header.version == Version::HTTP_2;
+    RequestView {
+        method: &header.method,
+        target: header.raw_path(),
+        uri_authority: header.uri.authority().filter(|_| is_http2).map(|authority| authority.as_str()),
+        headers: &header.headers,
+        connection: ConnectionFacts {
+            peer: connection.peer(),
+            own_port: connection.own_port(),
+            tls: connection.is_tls(),
+        },
+        keys_awaited,
+    }
+}
+
 /// Refuses a request whose own host is not one that the client's certificate stands for, whatever host a proxy says that
 /// it is for: a client that was shown one certificate reaches no host of another one. A host with two readings is left
 /// to the guard, which refuses it.
-fn misdirected(view: &RequestView<'_>, connection: &Connection) -> Option<Denial> {
+pub(super) fn misdirected(view: &RequestView<'_>, connection: &Connection) -> Option<Denial> {
     if !connection.is_tls() {
         return None;
     }

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::by_resource::ByResource;
+use super::issued::Issued;
 use crate::oauth::Reason;
 
 /// The label of requests that belong to no resource, and of audiences that are no resource of ours.
@@ -132,6 +133,7 @@ pub struct UpstreamHealth {
 pub struct Metrics {
     registry: Mutex<Registry>,
     by_resource: ByResource,
+    issued: Issued,
     decision_duration: Histogram,
     connections_refused: Family<RefusalLabels, Counter>,
     config_generation: Gauge<u64, AtomicU64>,
@@ -148,6 +150,7 @@ impl Default for Metrics {
         let metrics = Self {
             registry: Mutex::new(Registry::with_prefix("narrowgate")),
             by_resource: ByResource::default(),
+            issued: Issued::default(),
             decision_duration: Histogram::new(DECISION_BUCKETS),
             connections_refused: Family::default(),
             config_generation: Gauge::default(),
@@ -162,6 +165,7 @@ impl Metrics {
     fn register(&self) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register_collector(Box::new(self.by_resource.clone()));
+        registry.register_collector(Box::new(self.issued.clone()));
         registry.register(
             "decision_duration_seconds",
             "How long the guard took for a request",
@@ -201,7 +205,18 @@ impl Metrics {
 
     /// Forgets what was counted for every resource but these.
     pub fn keep_resources(&self, is_kept: impl Fn(&str) -> bool) {
+        self.issued.keep_resources(&is_kept);
         self.by_resource.keep(is_kept);
+    }
+
+    /// Counts a token that our own issuer minted by a grant, for a resource with this key.
+    pub fn token_issued(&self, grant: &'static str, resource: &Arc<str>) {
+        self.issued.issued(grant, resource);
+    }
+
+    /// Counts a request for a token that was refused; both labels are from closed lists.
+    pub fn token_refused(&self, grant: &'static str, error: &'static str) {
+        self.issued.refused(grant, error);
     }
 
     /// Counts a connection that was turned away.

@@ -3,7 +3,9 @@
 //! A label comes from the configuration or from a closed enum, never from a request. A line never holds a token, a
 //! secret or a query string.
 
+pub mod audit;
 mod by_resource;
+mod issued;
 pub mod log;
 pub mod metrics;
 

@@ -154,7 +154,8 @@ impl Issuer {
         jsonwebtoken::encode(&header, &claims, &key).unwrap()
     }
 
-    fn jwks(&self) -> String {
+    /// Its keys, as a document.
+    pub fn jwks(&self) -> String {
         use base64::Engine;
         let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
         let point = rcgen::PublicKeyData::der_bytes(&self.key);

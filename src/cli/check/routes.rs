@@ -62,6 +62,7 @@ impl Routes {
 impl Route {
     fn of(config: &Config, resource: &Resource) -> Self {
         let issuer = |entry: &ResourceIssuer| config.trusted_issuers[entry.issuer.0].name.to_string();
+        let own = config.issuer.as_ref().filter(|_| resource.own_issuer).map(|_| "own".to_owned());
         let Match { hosts, path } = &resource.matches;
         Self {
             resource: resource.key.to_string(),
@@ -76,7 +77,7 @@ impl Route {
                 Forward::Token => "token",
                 Forward::Narrowed => "narrowed",
             },
-            issuers: resource.issuers.iter().map(issuer).collect(),
+            issuers: own.into_iter().chain(resource.issuers.iter().map(issuer)).collect(),
             required_scopes: resource.required_scopes.iter().map(ToString::to_string).collect(),
             rules: resource.rules.iter().map(RuleLine::of).collect(),
             unmatched: match resource.unmatched {

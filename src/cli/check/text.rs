@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Meaning;
+use super::clients::{Issuer, Row as Client};
 use super::exceptions::Exception;
 use super::isolation::{Isolation, Row, Verdict};
 use super::routes::{Route, Routes};
@@ -19,11 +20,14 @@ const MOST_COLUMNS: usize = 8;
 
 /// The whole page.
 pub(super) fn page(file: &Path, meaning: &Meaning) -> String {
-    let Meaning { routes, isolation, exceptions } = meaning;
+    let Meaning { routes, isolation, issuer, exceptions } = meaning;
     let mut page = format!("{}: good, {}\n", file.display(), count(routes.routes.len(), "resource"));
     doors(&mut page, routes);
     resources(&mut page, &routes.routes);
-    tokens(&mut page, isolation);
+    tokens(&mut page, isolation, issuer.as_ref());
+    if let Some(issuer) = issuer {
+        clients(&mut page, issuer);
+    }
     waivers(&mut page, exceptions);
     page
 }
@@ -83,7 +87,12 @@ fn demands(told: &mut impl FnMut(&str, String), route: &Route) {
         names => names.join(" "),
     };
     told("issuers", listed(&route.issuers, "none, so every request is refused"));
-    told("forwards", if route.forward == "token" { "the token" } else { "no credential" }.to_owned());
+    let credential = match route.forward {
+        "token" => "the token",
+        "narrowed" => "a token that is minted for it alone",
+        _ => "no credential",
+    };
+    told("forwards", credential.to_owned());
     told("needs", listed(&route.required_scopes, "a token for this resource"));
     let mut rows: Vec<[String; 3]> = route.rules.iter().map(RuleLine::columns).collect();
     if route.unmatched == "refuse" {
@@ -94,14 +103,20 @@ fn demands(told: &mut impl FnMut(&str, String), route: &Route) {
     }
 }
 
-fn tokens(page: &mut String, isolation: &Isolation) {
+fn tokens(page: &mut String, isolation: &Isolation, own: Option<&Issuer>) {
     line(page, "\nIsolation: what a token opens, by its issuer and audience");
+    if let Some(Issuer { url, .. }) = own {
+        line(page, format!("  own  {url}: each token has one audience, and opens that resource alone"));
+    }
     if isolation.is_left_out {
         let resources = count(isolation.resources.len(), "resource");
         return line(
             page,
             format!("  every audience stands for one resource alone; a table for {resources} is left out"),
         );
+    }
+    if isolation.rows.is_empty() && own.is_some() {
+        return;
     }
     if isolation.rows.is_empty() {
         return line(page, "  no issuer is trusted, so no token opens anything");
@@ -161,6 +176,35 @@ fn audiences(row: &Row) -> String {
         [audience] => audience.clone(),
         several => format!("all {} audiences at once", several.len()),
     }
+}
+
+/// What each client may have, and where it may carry tokens of others on to.
+fn clients(page: &mut String, issuer: &Issuer) {
+    line(page, format!("\nClients of {}, whose state is kept in {}", issuer.url, issuer.store));
+    if issuer.clients.is_empty() {
+        line(page, "  none, so nobody can ask it for a token");
+    }
+    for client in &issuer.clients {
+        line(page, format!("  {}  ({})", client.client, client.manner()));
+        rights(client).into_iter().for_each(|row| line(page, format!("      {row}")));
+    }
+}
+
+fn rights(client: &Client) -> Vec<String> {
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    if let Some(served) = &client.serves {
+        rows.push(["serves".to_owned(), served.clone(), String::new()]);
+    }
+    for (at, cell) in client.resources.iter().enumerate() {
+        let what = if at == 0 { "may have" } else { "" };
+        let scopes = if cell.scopes.is_empty() { "no scope".to_owned() } else { cell.scopes.join(" ") };
+        rows.push([what.to_owned(), cell.resource.clone(), scopes]);
+    }
+    for (at, edge) in client.exchange.iter().enumerate() {
+        let what = if at == 0 { "carries on to" } else { "" };
+        rows.push([what.to_owned(), edge.resource.clone(), edge.worth()]);
+    }
+    aligned(&rows)
 }
 
 fn waivers(page: &mut String, exceptions: &[Exception]) {

@@ -2,6 +2,8 @@
 //!
 //! A file with faults may have no tree, so this looks at the text. Where the text leaves a doubt, more is hidden.
 
+use std::ops::Range;
+
 /// Keys whose values are secrets, if they are written out and not named by `${…}`.
 const KEYS: [&str; 5] = ["token", "fetch_token", "secret", "client_secret", "key_encryption"];
 
@@ -13,6 +15,9 @@ pub(super) fn hidden(line: &str, parent: Option<&str>) -> String {
         shown.iter_mut().filter(|c| !c.is_whitespace()).for_each(|c| *c = '*');
         return shown.into_iter().collect();
     }
+    for user in users(&shown) {
+        shown[user].fill('*');
+    }
     let written = shown.clone();
     for Value { from, text, in_braces } in values(&written) {
         let length = length(text, in_braces);
@@ -21,6 +26,18 @@ pub(super) fn hidden(line: &str, parent: Option<&str>) -> String {
         }
     }
     shown.into_iter().collect()
+}
+
+/// What stands between `://` and `@`, where the URL of a server may have its password.
+fn users(line: &[char]) -> Vec<Range<usize>> {
+    let is_end = |c: &char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ',');
+    let begins = line.windows(3).enumerate().filter(|(_, text)| *text == [':', '/', '/']).map(|(at, _)| at + 3);
+    let users = begins.filter_map(|from| {
+        let length = line[from..].iter().take_while(|c| !is_end(c)).collect::<Vec<_>>();
+        let at = length.iter().rposition(|c| **c == '@')?;
+        Some(from..from + at)
+    });
+    users.collect()
 }
 
 /// What stands behind a secret's key, up to the end of the line.
@@ -123,6 +140,7 @@ mod tests {
             ("  secret: \"${A}hunter2\"", "  secret: *************"),
             ("  { secret: ${A}hunter2, x: 1 }", "  { secret: ***********, x: 1 }"),
             ("signing: { key_encryption: hunter2 }", "signing: { key_encryption: ******* }"),
+            ("store: \"postgres://me:hunt@er2@db/x\" # a@b", "store: \"postgres://***********@db/x\" # a@b"),
         ] {
             assert_eq!(hidden(line, None), shown);
         }
@@ -141,6 +159,7 @@ mod tests {
             "forward: token",
             "lifetimes: { access_token: 2d }",
             "broad_tokens: accept",
+            "upstream: [http://127.0.0.1:9001, http://a/b@c]",
         ] {
             assert_eq!(hidden(line, None), line);
         }

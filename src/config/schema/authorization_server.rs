@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::{key, section, with};
 use super::clients;
-use super::form::{duration, one_or_some, text, whole_or_zero, words};
+use super::form::{duration, one_or_some, secret, whole_or_zero, words};
 use crate::oauth::SigningAlgorithm;
 
 /// `issuer`: our own.
@@ -76,7 +76,7 @@ fn signing() -> Value {
                 .usual("30d"),
             key(
                 "key_encryption",
-                with(text(), json!({ "minLength": 1 })),
+                secret(32),
                 "What the keys in the store are encrypted under, 32 characters at least. Left out, a key in a file \
                  beside the store.",
             )

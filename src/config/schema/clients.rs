@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::{key, map, section, with};
 use super::form::{
-    one_or_different, one_or_many, one_or_more, scope, scope_name, secure_url_or_file, switch, text, words,
+    self, one_or_different, one_or_many, one_or_more, scope, scope_name, secure_url_or_file, switch, text, words,
 };
 
 /// `clients`: each by its id.
@@ -78,7 +78,7 @@ fn client() -> Value {
 }
 
 fn secret() -> Value {
-    let one = json!({ "type": ["string", "number", "boolean"], "minLength": 1 });
+    let one = form::secret(16);
     let two = json!({ "type": "array", "items": one, "minItems": 1, "maxItems": 2, "uniqueItems": true });
     json!({ "anyOf": [one, two] })
 }

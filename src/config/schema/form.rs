@@ -24,6 +24,11 @@ pub(super) fn text() -> Value {
     json!({ "type": ["string", "number", "boolean"], "minLength": 1 })
 }
 
+/// A secret of at least so many characters.
+pub(super) fn secret(least: usize) -> Value {
+    word_like(&format!("[ -~]{{{least},}}"), &format!("Write at least {least} printable characters."))
+}
+
 /// The path of a file, from the folder of the configuration.
 pub(super) fn file() -> Value {
     json!({ "type": "string", "minLength": 1 })

@@ -1,0 +1,151 @@
+//! Where the issuer's endpoints lie, and whether a request is for one of them (RFC 8414 §3).
+//!
+//! Paths are compared byte for byte: what is not exactly an endpoint is none. Deliberately absent: methods and bodies.
+
+use crate::config::{AuthorizationServer, Config};
+use crate::route::Authority;
+
+/// What our own issuer answers itself.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Endpoint {
+    /// Where tokens are had (RFC 6749 §3.2).
+    Token,
+    /// Where an API asks about a token (RFC 7662).
+    Introspection,
+    /// Where a client gives a token up (RFC 7009).
+    Revocation,
+    /// The public keys (RFC 7517).
+    Keys,
+    /// What the issuer is and does (RFC 8414), at each place where clients look for it.
+    Metadata,
+}
+
+/// What a request is to our own issuer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Site {
+    /// Another authority than the issuer's.
+    Elsewhere,
+    /// The issuer's authority, but none of its paths.
+    Beside,
+    /// One of its endpoints.
+    At(Endpoint),
+}
+
+/// Where metadata lies: the issuer's path is put behind this (RFC 8414 §3.1).
+const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
+
+/// Where clients look that know OpenID Connect only: before the issuer's path, or behind it.
+const OPENID_METADATA: &str = "/.well-known/openid-configuration";
+
+impl Endpoint {
+    /// Its path below the issuer's own; of metadata the one that does not depend on that.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Token => "/token",
+            Self::Introspection => "/introspect",
+            Self::Revocation => "/revoke",
+            Self::Keys => "/jwks",
+            Self::Metadata => OAUTH_METADATA,
+        }
+    }
+
+    /// Whether requests to it carry secrets or tokens.
+    pub fn takes_secrets(self) -> bool {
+        match self {
+            Self::Token | Self::Introspection | Self::Revocation => true,
+            Self::Keys | Self::Metadata => false,
+        }
+    }
+
+    /// Its URL at a server.
+    pub fn url(self, server: &AuthorizationServer) -> String {
+        format!("{}{}", server.issuer.trim_end_matches('/'), self.path())
+    }
+
+    fn at(base: &str, path: &str) -> Option<Self> {
+        let is_metadata = path.strip_prefix(OAUTH_METADATA) == Some(base)
+            || path.strip_prefix(OPENID_METADATA) == Some(base)
+            || path.strip_prefix(base) == Some(OPENID_METADATA);
+        if is_metadata {
+            return Some(Self::Metadata);
+        }
+        let below = path.strip_prefix(base)?;
+        [Self::Token, Self::Introspection, Self::Revocation, Self::Keys].into_iter().find(|one| one.path() == below)
+    }
+}
+
+impl Site {
+    /// What a request for `path` at `authority` is, which came in by a listener with `own_port`.
+    pub fn of(config: &Config, authority: &Authority<'_>, own_port: u16, path: &str) -> Self {
+        let Some(server) = config.issuer.as_ref().filter(|server| is_at(server, config, authority, own_port)) else {
+            return Self::Elsewhere;
+        };
+        Endpoint::at(server.url.path().trim_end_matches('/'), path).map_or(Self::Beside, Self::At)
+    }
+}
+
+/// Whether an authority is the issuer's, by the same rules as a resource's: a port that is named is its port, or the
+/// listener's own where no resource has the host at another one.
+fn is_at(server: &AuthorizationServer, config: &Config, authority: &Authority<'_>, own_port: u16) -> bool {
+    const SCHEME_PORTS: [u16; 2] = [443, 80];
+    let Some(host) = server.url.host_str().filter(|host| host.eq_ignore_ascii_case(authority.host())) else {
+        return false;
+    };
+    let port = server.url.port_or_known_default().unwrap_or(443);
+    let is_exact = authority.port().map_or(SCHEME_PORTS.contains(&port), |named| named == port);
+    let is_own = authority.port().map_or(SCHEME_PORTS.contains(&own_port), |named| named == own_port);
+    let mut hosts = config.resources.iter().flat_map(|resource| &resource.matches.hosts);
+    is_exact || is_own && !hosts.any(|other| other.host == *host && other.port.unwrap_or(443) != port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::issuer::tests::config_with_issuer;
+
+    fn site(issuer: &str, host: &str, own_port: u16, path: &str) -> Site {
+        Site::of(&config_with_issuer(issuer), &Authority::parse(host).unwrap(), own_port, path)
+    }
+
+    #[test]
+    fn every_endpoint_lies_below_the_issuer() {
+        for (issuer, base) in [("https://auth.example", ""), ("https://auth.example/t1", "/t1")] {
+            for (path, endpoint) in [
+                (format!("{base}/token"), Endpoint::Token),
+                (format!("{base}/introspect"), Endpoint::Introspection),
+                (format!("{base}/revoke"), Endpoint::Revocation),
+                (format!("{base}/jwks"), Endpoint::Keys),
+                (format!("/.well-known/oauth-authorization-server{base}"), Endpoint::Metadata),
+                (format!("/.well-known/openid-configuration{base}"), Endpoint::Metadata),
+                (format!("{base}/.well-known/openid-configuration"), Endpoint::Metadata),
+            ] {
+                assert_eq!(site(issuer, "AUTH.example", 443, &path), Site::At(endpoint), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_near_miss_is_none() {
+        for path in ["/", "/token/", "/Token", "/t1/token", "/tokens", "/authorize", "/.well-known/jwks.json"] {
+            assert_eq!(site("https://auth.example", "auth.example", 443, path), Site::Beside, "{path}");
+        }
+        for path in ["/token", "/t1token", "/.well-known/oauth-authorization-server", "/t1/t1/token"] {
+            assert_eq!(site("https://auth.example/t1", "auth.example", 443, path), Site::Beside, "{path}");
+        }
+    }
+
+    #[test]
+    fn another_authority_is_elsewhere() {
+        for (host, own_port) in [("evil.example", 443), ("auth.example:8443", 443), ("auth.example.", 443)] {
+            assert_eq!(site("https://auth.example", host, own_port, "/token"), Site::Elsewhere, "{host}");
+        }
+        let own_port = site("https://auth.example", "auth.example:8443", 8443, "/token");
+        assert_eq!(own_port, Site::At(Endpoint::Token), "behind a forwarded port");
+        // A resource of the test's configuration has the host at 443.
+        assert_eq!(site("https://api1.example.com:8443", "api1.example.com", 443, "/token"), Site::Elsewhere);
+        assert_eq!(
+            site("https://api1.example.com:8443", "api1.example.com:8443", 443, "/token"),
+            Site::At(Endpoint::Token)
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! From Pingora to the endpoints and back: which requests are the issuer's, what is read of them, and how they are answered.
+//!
+//! A request comes here after its head was judged as every other one's, and before any resource is looked for; none of these is
+//! ever forwarded. Secrets and tokens are taken over TLS, over loopback, and from a trusted proxy that does not say that it
+//! got them otherwise.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::response::Response;
+use http::header::{CONTENT_LENGTH, EXPECT};
+use http::{HeaderMap, HeaderName, Method, Request};
+use pingora_error::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use tokio::time::timeout;
+use tower::ServiceExt;
+use zeroize::Zeroizing;
+
+use super::{Call, Endpoints, Told};
+use crate::guard::{Answer, Decision, Denial, RequestView};
+use crate::issuer::{Endpoint, Site};
+use crate::oauth::{Reason, Rejection};
+use crate::secret::Secret;
+use crate::serve::connection::Connection;
+use crate::serve::exchange::Exchange;
+use crate::serve::{answer as answers, framing, request};
+use crate::snapshot::{Current, Snapshot};
+use crate::telemetry::metrics::Outcome;
+
+/// The longest body, in bytes.
+const BODY_BYTES: u64 = 64 << 10;
+
+/// How long an endpoint may take, keys of others and the store included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// What the issuer has to do with a request.
+#[derive(Debug)]
+pub(in crate::serve) enum Errand {
+    /// It is for one of the issuer's endpoints.
+    Endpoint {
+        /// Which one.
+        endpoint: Endpoint,
+        /// Who asks.
+        peer: IpAddr,
+        /// Whether there is a query.
+        has_query: bool,
+    },
+    /// It would be, but its secrets could be read on their way.
+    InTheClear,
+}
+
+/// Whether a request is the issuer's own; nothing for one that is the gate's to answer or to refuse.
+pub(in crate::serve) fn errand(session: &Session, exchange: &mut Exchange, current: &Current) -> Option<Errand> {
+    loop {
+        let errand = errand_of(session, exchange);
+        if current.is(&exchange.snapshot) {
+            return errand;
+        }
+        exchange.snapshot = current.load();
+    }
+}
+
+fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
+    let snapshot = &exchange.snapshot;
+    snapshot.config.issuer.as_ref()?;
+    let connection = exchange.connection.as_deref()?;
+    let view = request::view(session, connection, false);
+    let Site::At(endpoint) = site(snapshot, &view)? else {
+        return None;
+    };
+    if request::misdirected(&view, connection).is_some() {
+        return None;
+    }
+    if endpoint.takes_secrets() && !is_private(snapshot, &view, connection) {
+        return Some(Errand::InTheClear);
+    }
+    if connection.redirects_to().is_some() {
+        return None;
+    }
+    let has_query = snapshot.gate.place(&view)?.query.is_some_and(|query| !query.is_empty());
+    Some(Errand::Endpoint { endpoint, peer: caller(snapshot, &view), has_query })
+}
+
+fn site(snapshot: &Snapshot, view: &RequestView<'_>) -> Option<Site> {
+    let place = snapshot.gate.place(view)?;
+    Some(Site::of(&snapshot.config, &place.authority, view.connection.own_port, place.path))
+}
+
+/// The gate's decision, where it knows no such host, but our issuer is there: then nothing is at this path.
+pub(in crate::serve) fn beside(snapshot: &Snapshot, view: &RequestView<'_>, decision: Decision) -> Decision {
+    match &decision {
+        Decision::Deny(denial)
+            if denial.reason == Reason::HostUnknown
+                && snapshot.config.issuer.is_some()
+                && site(snapshot, view) == Some(Site::Beside) =>
+        {
+            Decision::Deny(Denial::new(Reason::RouteNotFound, None))
+        }
+        _ => decision,
+    }
+}
+
+/// Whether nobody else could read what was sent.
+fn is_private(snapshot: &Snapshot, view: &RequestView<'_>, connection: &Connection) -> bool {
+    let peer = view.connection.peer;
+    let is_trusted = snapshot.gate.trusts_proxy(peer);
+    if is_trusted && view.headers.contains_key(X_FORWARDED_PROTO) {
+        let mut all = view.headers.get_all(X_FORWARDED_PROTO).iter();
+        return all.all(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    }
+    connection.redirects_to().is_none() && (connection.is_tls() || peer.is_loopback() || is_trusted)
+}
+
+/// Who asks: the last address that no trusted proxy has, as far as they tell.
+fn caller(snapshot: &Snapshot, view: &RequestView<'_>) -> IpAddr {
+    let peer = view.connection.peer;
+    if !snapshot.gate.trusts_proxy(peer) {
+        return peer;
+    }
+    let fields = view.headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = fields.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let mut farthest = peer;
+    for hop in hops.into_iter().rev() {
+        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        farthest = address.to_canonical();
+        if !snapshot.gate.trusts_proxy(farthest) {
+            break;
+        }
+    }
+    farthest
+}
+
+/// Answers a request that is the issuer's.
+///
+/// # Errors
+///
+/// When the client can no longer be written to, or does not send what it announced.
+pub(in crate::serve) async fn answer(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    errand: Errand,
+    endpoints: &Endpoints,
+) -> Result<()> {
+    let Errand::Endpoint { endpoint, peer, has_query } = errand else {
+        let detail = "a secret was sent in the clear; use TLS, or list the proxy that ends it under `trusted_proxies`";
+        return request::refuse(session, exchange, &Rejection::new(Reason::TransportInsecure, detail).into()).await;
+    };
+    let takes_body = endpoint.takes_secrets() && session.req_header().method == Method::POST;
+    let body = match takes_body {
+        false => Zeroizing::default(),
+        true => match read_body(session, exchange).await? {
+            Ok(body) => body,
+            Err(reason) => return request::refuse(session, exchange, &Denial::new(reason, None)).await,
+        },
+    };
+    let body = Secret::from(body);
+    let call = Call { endpoint, peer, request_id: exchange.request_id.clone(), has_query, body };
+    let Ok(asked) = timeout(PATIENCE, ask(session, endpoints, call)).await else {
+        exchange.record.cause = Some("an endpoint of the issuer took too long".to_owned());
+        return request::refuse(session, exchange, &Denial::new(Reason::KeysUnavailable, None)).await;
+    };
+    let (answer, told) = asked;
+    exchange.record.outcome = Outcome::Answered;
+    exchange.record.cause = told;
+    answers::send(session, exchange.connection.as_deref(), answer).await
+}
+
+/// Asks the router, which sees what it routes by and no more: the endpoint's own path, the header, and the call.
+async fn ask(session: &Session, endpoints: &Endpoints, call: Call) -> (Answer, Option<String>) {
+    let header = session.req_header();
+    let mut request = Request::new(Body::empty());
+    // The answer to HEAD is that to GET; what is not sent of it is left out where it is written.
+    *request.method_mut() = if header.method == Method::HEAD { Method::GET } else { header.method.clone() };
+    *request.uri_mut() = http::Uri::from_static(call.endpoint.path());
+    *request.headers_mut() = header.headers.clone();
+    request.extensions_mut().insert(call);
+    let Ok(response) = endpoints.0.clone().oneshot(request).await;
+    taken_apart(response).await
+}
+
+async fn taken_apart(response: Response) -> (Answer, Option<String>) {
+    let (parts, body) = response.into_parts();
+    let told = parts.extensions.get::<Told>().map(|told| told.0.clone());
+    // Every body is made whole beforehand.
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_else(|_| Bytes::new());
+    let mut headers: HeaderMap = parts.headers;
+    headers.remove(CONTENT_LENGTH);
+    (Answer { status: parts.status, headers, body }, told)
+}
+
+/// Reads the whole body, in one time for all of it.
+async fn read_body(
+    session: &mut Session,
+    exchange: &mut Exchange,
+) -> Result<std::result::Result<Zeroizing<Vec<u8>>, Reason>> {
+    let announced = framing::announced_length(&session.req_header().headers);
+    if announced.is_some_and(|length| length > BODY_BYTES) {
+        return Ok(Err(Reason::BodyTooLarge));
+    }
+    let expects = session.req_header().headers.get(EXPECT);
+    if expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        && !session.as_mut().is_body_done()
+    {
+        let keepalive = session.get_keepalive();
+        session.write_continue_response().await?;
+        session.set_keepalive(keepalive);
+    }
+    // Never grown, so that no copy is left behind.
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(BODY_BYTES) as usize));
+    let reading = async {
+        while let Some(piece) = session.as_downstream_mut().read_request_body().await? {
+            if (body.len() + piece.len()) as u64 > BODY_BYTES {
+                return Ok(Err(Reason::BodyTooLarge));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok::<_, Box<Error>>(Ok(()))
+    };
+    match timeout(exchange.snapshot.config.limits.body_timeout, reading).await {
+        Err(_) => Ok(Err(Reason::RequestTimeout)),
+        Ok(Err(error)) if *error.etype() == ErrorType::ReadTimedout => Ok(Err(Reason::RequestTimeout)),
+        Ok(Err(error)) if matches!(error.etype(), ErrorType::InvalidHTTPHeader | ErrorType::Custom(_)) => {
+            Ok(Err(Reason::FramingInvalid))
+        }
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(Err(reason))) => Ok(Err(reason)),
+        Ok(Ok(Ok(()))) => Ok(Ok(body)),
+    }
+}

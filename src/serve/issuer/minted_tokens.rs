@@ -1,0 +1,81 @@
+//! What is asked about tokens that were minted: whether one is active (RFC 7662), and to take one back (RFC 7009).
+//!
+//! A token that cannot be proven is inactive, and there is nothing of it to take back; why, nobody is told.
+
+use serde_json::{Value, json};
+
+use super::Desk;
+use super::refused::Refused;
+use super::token::jti;
+use crate::clock::Timestamp;
+use crate::config::{Client, ResourceId};
+use crate::issuer::{Form, TokenFacts, introspect, revocation};
+use crate::snapshot::Snapshot;
+use crate::store::Revocation;
+use crate::token::{GenuineToken, Presented};
+
+/// How long behind its end the gate still accepts a token, in seconds: so long it can be taken back.
+const LEEWAY: u64 = 30;
+
+/// What the client may know about the token; anything but its own API's is not active.
+///
+/// # Errors
+///
+/// [`Refused::NoToken`], or [`Refused::NoIssuer`].
+pub(super) fn introspected(desk: &Desk, snapshot: &Snapshot, client: &Client, form: &Form) -> Result<Value, Refused> {
+    let compact = form.one("token").ok_or(Refused::NoToken)?;
+    let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
+    let presented = Presented { compact, now: Timestamp::now(), keys_awaited: true };
+    let proven = snapshot.gate.prove_own(&presented, &desk.gateway.tokens).ok();
+    let seen = proven.and_then(|token| {
+        let facts = TokenFacts::of(&policy, &token, client.serves?).ok()?;
+        introspect(&policy, client, &facts, token.claims())
+    });
+    Ok(seen.map_or_else(|| json!({ "active": false }), Value::Object))
+}
+
+/// What is to be taken back; nothing for a token that is none of ours.
+///
+/// # Errors
+///
+/// [`Refused::NoToken`], [`Refused::NotTheirs`], or [`Refused::NoIssuer`].
+pub(super) fn to_take_back(
+    desk: &Desk,
+    snapshot: &Snapshot,
+    client: &Client,
+    form: &Form,
+) -> Result<Option<Revocation>, Refused> {
+    let compact = form.one("token").ok_or(Refused::NoToken)?;
+    let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
+    let now = Timestamp::now();
+    let prove = |now| {
+        let presented = Presented { compact, now, keys_awaited: true };
+        snapshot.gate.prove_own(&presented, &desk.gateway.tokens)
+    };
+    let Ok(token) = prove(now).or_else(|_| prove(Timestamp(now.0.saturating_sub(LEEWAY)))) else {
+        return Ok(None);
+    };
+    let (Some(jti), Ok(facts)) = (jti(&token), TokenFacts::of(&policy, &token, audience(snapshot, &token))) else {
+        return Ok(None);
+    };
+    let longest = snapshot.config.limits.token_lifetime;
+    revocation(client, &facts, jti, longest, now).map_err(|_| Refused::NotTheirs)
+}
+
+/// Takes it back: for good first, then at once here.
+///
+/// # Errors
+///
+/// [`Refused::Unavailable`] if it would not survive the process; nothing has changed then.
+pub(super) async fn take_back(snapshot: &Snapshot, taken: &Revocation) -> Result<(), Refused> {
+    let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
+    issuing.store.revoke(taken).await.map_err(|error| Refused::Unavailable(error.to_string()))?;
+    issuing.revocations.add(&taken.name, taken.until);
+    Ok(())
+}
+
+/// The resource that a token of ours is for; of one that is no more, any place will do, as nothing is read there.
+fn audience(snapshot: &Snapshot, token: &GenuineToken) -> ResourceId {
+    let named = token.audiences().first().and_then(|name| snapshot.resource(name));
+    named.unwrap_or(ResourceId(0))
+}

@@ -1,0 +1,139 @@
+//! The endpoints of our own issuer, on the gate's own listeners.
+//!
+//! `bridge` takes a request over from Pingora and hands it to a [`Router`] in process. [`asked`] is the way of everything
+//! that a client must prove itself for: `proof` says who asks, `throttle` how often that may fail, [`token`] and
+//! [`minted_tokens`] what comes of it, `refused` why it is nothing. [`documents`] are for everybody. What may be minted is
+//! decided in [`crate::issuer`].
+//!
+//! The router knows no configuration: each request pins the snapshot that is current, so a reload makes nothing anew.
+//! Deliberately absent: CORS at the endpoints that take secrets. No grant is open to a client that runs in a browser, and
+//! what no page needs, no page may read (`minted_tokens` never, by RFC 7662 §4).
+
+mod asked;
+mod bridge;
+mod client_keys;
+mod documents;
+mod minted_tokens;
+mod proof;
+mod refused;
+mod throttle;
+mod token;
+
+use std::any::Any;
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
+use http::{HeaderValue, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub(super) use bridge::{answer, beside, errand};
+
+use self::client_keys::ClientKeys;
+use self::throttle::Throttle;
+use super::proxy::Gateway;
+use crate::issuer::Endpoint;
+use crate::secret::Secret;
+
+/// What the endpoints share.
+#[derive(Clone, Debug)]
+struct Desk(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    gateway: Gateway,
+    throttle: Throttle,
+    client_keys: ClientKeys,
+}
+
+impl Deref for Desk {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// One request as the endpoints see it, apart from its header.
+#[derive(Clone, Debug)]
+struct Call {
+    endpoint: Endpoint,
+    /// Who asks: behind a trusted proxy, whom that names.
+    peer: IpAddr,
+    request_id: String,
+    has_query: bool,
+    /// The whole body.
+    body: Secret,
+}
+
+/// Why a caller got nothing, on its way from an endpoint to the request's line in the log.
+#[derive(Clone, Debug)]
+struct Told(String);
+
+/// All endpoints, ready to be asked.
+#[derive(Clone)]
+pub(super) struct Endpoints(Router);
+
+impl Endpoints {
+    pub(super) fn new(gateway: Gateway) -> Self {
+        let shared = Shared { gateway, throttle: Throttle::default(), client_keys: ClientKeys::default() };
+        Self(router(Desk(Arc::new(shared))))
+    }
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Endpoints")
+    }
+}
+
+fn router(desk: Desk) -> Router {
+    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let for_everybody = Router::new()
+        .route(Endpoint::Metadata.path(), get(documents::metadata))
+        .route(Endpoint::Keys.path(), get(documents::keys))
+        .layer(always(ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+    Router::new()
+        .route(Endpoint::Token.path(), post(asked::answer))
+        .route(Endpoint::Introspection.path(), post(asked::answer))
+        .route(Endpoint::Revocation.path(), post(asked::answer))
+        .layer(always(CACHE_CONTROL, "no-store"))
+        .layer(always(PRAGMA, "no-cache"))
+        .merge(for_everybody)
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(desk)
+}
+
+/// What a caller gets whose request made an endpoint panic; the panic itself was told by its hook.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Told("an endpoint of the issuer panicked".to_owned()));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_stays_where_it_is() {
+        let router: Router = Router::new()
+            .route("/token", post(async || -> StatusCode { panic!("a bug") }))
+            .layer(CatchPanicLayer::custom(panicked));
+        let request = Request::post("/token").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.extensions().get::<Told>().is_some());
+    }
+}

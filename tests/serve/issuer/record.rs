@@ -1,0 +1,103 @@
+//! What is written down: an event for everything that was done, and never a secret.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, SERVICE, TWO, World, token_of};
+
+/// The log, as lines of JSON.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The events of this kind.
+    fn deeds(&self, deed: &str) -> Vec<Value> {
+        let lines = self.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
+        lines.into_iter().filter(|line| line["target"] == "narrowgate::audit" && line["deed"] == deed).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_deed_is_written_down_and_no_secret() {
+    let log = Log::default();
+    let layer = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
+    let subscriber = layer.with_writer(log.clone()).finish();
+    tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
+    let world = World::start().await;
+    let subject = world.token(ONE).await;
+    let exchange = |target: &'static str| {
+        [
+            ("grant_type", EXCHANGE),
+            ("subject_token", &*subject),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("resource", target),
+        ]
+    };
+    let derived = token_of(&world.post("/token", Some(SERVICE), &exchange(TWO)).await);
+    assert_eq!(world.post("/token", Some(SERVICE), &exchange(ONE)).await.status, 400);
+    assert_eq!(world.post("/token", Some(("app", "wrong-canary")), &exchange(ONE)).await.status, 401);
+    assert_eq!(world.post("/token", Some(("id-canary", "wrong-canary")), &exchange(ONE)).await.status, 401);
+    assert_eq!(world.post("/revoke", Some(SERVICE), &[("token", &subject)]).await.status, 400);
+    assert_eq!(world.post("/revoke", Some(APP), &[("token", &subject)]).await.status, 200);
+    let assertion = world.assertion(|claims| claims["aud"] = "https://elsewhere.example".into());
+    let form = [
+        ("client_assertion", &*assertion),
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+    ];
+    assert_eq!(world.post("/token", None, &form).await.status, 401);
+    for line in [
+        r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_target"} 1"#,
+        r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_client"} 2"#,
+        r#"narrowgate_tokens_issued_total{grant="token_exchange",resource="https://api2.example"} 1"#,
+    ] {
+        assert!(world.gateway.metrics.encode().contains(line), "{line}\n{}", world.gateway.metrics.encode());
+    }
+    let issued = log.deeds("token_issued");
+    let jti = |token: &str| super::world::claims(token)["jti"].clone();
+    assert_eq!((&issued[0]["client"], &issued[0]["jti"]), (&"app".into(), &jti(&subject)));
+    let second = &issued[1];
+    assert_eq!((&second["jti"], &second["parent_jti"]), (&jti(&derived), &jti(&subject)));
+    assert_eq!(
+        (&second["resource"], &second["scopes"], &second["grant"]),
+        (&TWO.into(), &"reports".into(), &"token_exchange".into())
+    );
+    let refused = &log.deeds("token_refused")[0];
+    assert_eq!((&refused["client"], &refused["resource"]), (&"api1-service".into(), &ONE.into()));
+    assert!(refused["reason"].is_string() && refused["peer"] == "127.0.0.1" && refused["request_id"].is_string());
+    let failed = log.deeds("authentication_failed");
+    assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (3, &"app".into(), None));
+    assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));
+    let text = log.text();
+    for secret in [&*subject, &derived, &assertion, "app-s3cret", "one-s3cret", "wrong-canary", "id-canary"] {
+        assert!(!text.contains(secret), "{secret} was written down");
+    }
+    for token in [&subject, &derived, &assertion] {
+        let signature = token.rsplit('.').next().unwrap();
+        assert!(!text.contains(signature), "a signature was written down");
+    }
+}
