@@ -2,11 +2,20 @@
 //!
 //! A store knows no grant and no key: names, ends and sealed bytes. Every backend passes the same conformance suite.
 
+#[cfg(test)]
+mod conformance;
+mod memory;
+
 use std::fmt;
 
 use async_trait::async_trait;
 
+pub use memory::MemoryStore;
+
 use crate::clock::Timestamp;
+
+/// The most revocations that one page of the feed has.
+pub const FEED_PAGE: usize = 1000;
 
 /// A store, whichever backend it has.
 #[async_trait]
@@ -33,7 +42,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// [`StoreError`] if the store cannot be written.
     async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError>;
 
-    /// The revocations behind a place in their order, at most a bounded number at once: 0 for all.
+    /// The revocations behind a place in their order, at most [`FEED_PAGE`] at once; 0 is before all of them.
     ///
     /// # Errors
     ///
