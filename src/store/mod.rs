@@ -4,12 +4,14 @@
 
 #[cfg(test)]
 mod conformance;
+mod embedded;
 mod memory;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
+pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
 
 use crate::clock::Timestamp;
