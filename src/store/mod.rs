@@ -6,6 +6,8 @@
 mod conformance;
 mod embedded;
 mod memory;
+mod new_file;
+pub mod sealing;
 
 use std::fmt;
 

@@ -1,18 +1,18 @@
 //! The file of an embedded store: how it is made, and what keeps it from being opened.
 //!
-//! It is made under another name and gets its own once it is whole, so that a crash leaves no half of a store behind, and
-//! for its owner alone. Whoever else has it open is told apart from a file that is no store.
+//! It gets its name once it is whole, so that a crash leaves no half of a store behind. Whoever else has it open is told
+//! apart from a file that is no store.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 
 use super::{KEY_RING, NUMBERS, REVOCATIONS, USED};
 use crate::store::StoreError;
+use crate::store::new_file::{Named, NewFile};
 
 /// Which form the tables have; a later one says so here.
 const FORM: &str = "form";
@@ -23,11 +23,7 @@ const CACHE_BYTES: usize = 16 << 20;
 /// Opens the database in a file, or makes it.
 pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        let new = new_name(path)?;
-        let made = make(path, &new);
-        // It has its own name by now, or was for nothing.
-        let _ = fs::remove_file(&new);
-        if let Some(database) = made? {
+        if let Some(database) = make(path)? {
             return Ok(database);
         }
     }
@@ -45,22 +41,17 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
 }
 
 /// Makes the database and gives it its name; nothing if somebody else was quicker.
-fn make(path: &Path, new: &Path) -> Result<Option<Database>, StoreError> {
+fn make(path: &Path) -> Result<Option<Database>, StoreError> {
     let failed = |error: io::Error| unusable(path, &format!("cannot be made: {error}"), "its folder must be writable");
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(new).map_err(failed)?;
+    let new = NewFile::beside(path).map_err(failed)?;
     let database = without_panic(path, || {
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(new)?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(new.path())?;
         write_form(&database).map(|()| database)
     })?;
-    // A link takes nobody's place, as a rename would. Where there are no links, two first starts at once are on their own.
-    match fs::hard_link(new, path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
-        Err(_) if path.exists() => return Ok(None),
-        Err(_) => fs::rename(new, path).map_err(failed)?,
-    }
-    sync_folder(path).map_err(failed)?;
-    Ok(Some(database))
+    Ok(match new.take_name().map_err(failed)? {
+        Named::Ours => Some(database),
+        Named::Theirs => None,
+    })
 }
 
 fn write_form(database: &Database) -> Result<(), DatabaseError> {
@@ -114,20 +105,4 @@ fn without_panic<T>(path: &Path, ask: impl FnOnce() -> Result<T, DatabaseError>)
 
 fn unusable(path: &Path, what: &str, hint: &str) -> StoreError {
     StoreError::Unusable(format!("`{}` {what}; {hint}", path.display()))
-}
-
-/// A name beside the file that nobody else has.
-fn new_name(path: &Path) -> Result<PathBuf, StoreError> {
-    let mut random = [0; 8];
-    let no_randomness = |_| unusable(path, "cannot be made: there is no randomness", "start again");
-    aws_lc_rs::rand::fill(&mut random).map_err(no_randomness)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".new-{:016x}", u64::from_le_bytes(random)));
-    Ok(path.with_file_name(name))
-}
-
-/// A name is in its folder's file, which is on the disk no sooner than it is told to be.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
 }
