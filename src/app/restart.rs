@@ -1,4 +1,4 @@
-//! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
+//! What only a restart can change: the addresses that are bound, and the store. A reload keeps them, and says so.
 
 use crate::config::{Admin, Config, Listener};
 
@@ -41,6 +41,11 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
             }
             (bound, _) => bound.cloned(),
         };
+    }
+    // Two stores would each know half of what was taken back.
+    if running.issuer.is_some() && written.issuer.is_some() && running.store != written.store {
+        needs_restart.push("store: it needs a restart".to_owned());
+        written.store.clone_from(&running.store);
     }
     (written, needs_restart)
 }

@@ -34,7 +34,7 @@ impl NewFile {
     }
 
     /// Where it is until it has its name.
-    pub(super) fn path(&self) -> &Path {
+    pub(super) fn temporary(&self) -> &Path {
         &self.temporary
     }
 

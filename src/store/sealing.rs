@@ -114,15 +114,25 @@ impl RootKey {
             known => return known,
         }
         let failed = |error: io::Error| RootKeyFault::Unusable(path.to_owned(), error);
-        let mut root = Zeroizing::new([0; ROOT_BYTES]);
-        aws_lc_rs::rand::fill(&mut *root).map_err(|_| RootKeyFault::Randomness)?;
+        let root = Self::random()?.0;
         let new = NewFile::beside(path).map_err(failed)?;
-        let mut file = OpenOptions::new().write(true).mode(0o600).open(new.path()).map_err(failed)?;
+        let mut file = OpenOptions::new().write(true).mode(0o600).open(new.temporary()).map_err(failed)?;
         file.write_all(&*root).and_then(|()| file.sync_all()).map_err(failed)?;
         match new.take_name().map_err(failed)? {
             Named::Ours => Ok(Self(root)),
             Named::Theirs => Self::from_file(path),
         }
+    }
+
+    /// A key that nobody has and nobody keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`RootKeyFault::Randomness`] if the system has none to give.
+    pub fn random() -> Result<Self, RootKeyFault> {
+        let mut root = Zeroizing::new([0; ROOT_BYTES]);
+        aws_lc_rs::rand::fill(&mut *root).map_err(|_| RootKeyFault::Randomness)?;
+        Ok(Self(root))
     }
 
     /// The key for one kind of thing.

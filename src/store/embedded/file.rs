@@ -22,10 +22,9 @@ const CACHE_BYTES: usize = 16 << 20;
 
 /// Opens the database in a file, or makes it.
 pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
-    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        if let Some(database) = make(path)? {
-            return Ok(database);
-        }
+    let is_missing = fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if let Some(database) = if is_missing { make(path)? } else { None } {
+        return Ok(database);
     }
     let database = without_panic(path, || Builder::new().set_cache_size(CACHE_BYTES).open(path))?;
     match without_panic(path, || form(&database)) {
@@ -45,7 +44,7 @@ fn make(path: &Path) -> Result<Option<Database>, StoreError> {
     let failed = |error: io::Error| unusable(path, &format!("cannot be made: {error}"), "its folder must be writable");
     let new = NewFile::beside(path).map_err(failed)?;
     let database = without_panic(path, || {
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(new.path())?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(new.temporary())?;
         write_form(&database).map(|()| database)
     })?;
     Ok(match new.take_name().map_err(failed)? {

@@ -71,8 +71,10 @@ pub struct ListedKey {
     pub algorithm: SigningAlgorithm,
     /// Where it is in its life.
     pub state: KeyState,
-    /// When that began: when it was made and published, began to sign, or ceased to.
-    pub since: Timestamp,
+    /// Since when it is published. Nothing where nothing says so.
+    pub published: Option<Timestamp>,
+    /// When that began: when it was made and published, began to sign, or ceased to. Nothing where nothing says so.
+    pub since: Option<Timestamp>,
     /// When that ends: it begins to sign, ceases to, or is published no more. Nothing where nothing says so yet.
     pub until: Option<Timestamp>,
 }
@@ -86,6 +88,8 @@ pub enum KeyState {
     Current,
     /// Published for the tokens that it signed.
     Retired,
+    /// Published, by an operator who knows whether it comes or goes.
+    Published,
 }
 
 impl KeyPolicy {
@@ -216,7 +220,8 @@ impl KeyRing {
                 until => (KeyState::Current, key.signs_from, until),
             };
             let public = key.half.public();
-            ListedKey { kid: public.kid().to_owned(), algorithm: public.algorithm(), state, since, until }
+            let (kid, algorithm) = (public.kid().to_owned(), public.algorithm());
+            ListedKey { kid, algorithm, state, published: Some(key.made), since: Some(since), until }
         });
         listed.collect()
     }
@@ -332,6 +337,7 @@ impl KeyState {
             Self::Next => "next",
             Self::Current => "current",
             Self::Retired => "retired",
+            Self::Published => "published",
         }
     }
 }

@@ -41,8 +41,8 @@ fn a_ring_begins_with_a_key_that_signs_and_one_that_waits() {
         [(Es256, KeyState::Current), (Es256, KeyState::Next), (EdDsa, KeyState::Current), (EdDsa, KeyState::Next)];
     assert_eq!(states(&ring, START), expected);
     let listed = ring.list(START);
-    assert_eq!((listed[0].since, listed[0].until), (START, Some(after(30))));
-    assert_eq!((listed[1].since, listed[1].until), (START, Some(after(30))));
+    assert_eq!((listed[0].since, listed[0].until), (Some(START), Some(after(30))));
+    assert_eq!((listed[1].since, listed[1].until), (Some(START), Some(after(30))));
     let again = ring.continued(after(29), &policy(&[EdDsa], 300), MONTH, SigningKey::generate).unwrap();
     assert!(again.is_none(), "nothing is to be done for a month");
     assert_eq!(ring.next_change(START), Some(after(30)));
