@@ -51,7 +51,12 @@ impl Client {
 
     /// The answer to a request for `/` of another host.
     pub async fn ask(&mut self, host: &str, fields: &str) -> Reply {
-        self.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).await;
+        self.ask_at("/", host, fields).await
+    }
+
+    /// The answer to a request for a target of another host.
+    pub async fn ask_at(&mut self, target: &str, host: &str, fields: &str) -> Reply {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n")).await;
         self.reply().await
     }
 

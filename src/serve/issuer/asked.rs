@@ -9,7 +9,7 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::header::CONTENT_TYPE;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use super::refused::Refused;
 use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Told};
 use crate::config::Client;
-use crate::issuer::{ClientCredential, Endpoint, Form};
+use crate::issuer::{ClientCredential, ClientFault, Endpoint, Form};
 use crate::oauth::OAuthError;
 use crate::snapshot::Snapshot;
 use crate::store::Revocation;
@@ -45,9 +45,12 @@ pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<
     let mut known = Known { grant: "none", client: None, resource: None };
     let snapshot = desk.gateway.current.load();
     let result = match read(&call, &headers) {
-        Ok((form, proof)) => {
+        Ok(form) => {
             known.grant = grant_label(&form);
-            serve(&desk, &call, &form, proof, &mut known).await
+            match proof(&headers, &form) {
+                Ok(proof) => serve(&desk, &call, &form, proof, &mut known).await,
+                Err(fault) => Err(fault.into()),
+            }
         }
         Err(refused) => Err(refused),
     };
@@ -59,7 +62,7 @@ pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<
     })
 }
 
-fn read(call: &Call, headers: &HeaderMap) -> Result<(Form, Proof), Refused> {
+fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     if call.has_query {
         return Err(Refused::Query);
     }
@@ -69,10 +72,12 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<(Form, Proof), Refused> {
     if !is_form || kinds.next().is_some() {
         return Err(Refused::NoForm);
     }
-    let form = Form::parse(call.body.expose())?;
-    let fields = headers.get_all(http::header::AUTHORIZATION).iter().map(|value| value.as_bytes());
-    let proof = Proof::new(ClientCredential::read(fields, &form)?);
-    Ok((form, proof))
+    Ok(Form::parse(call.body.expose())?)
+}
+
+fn proof(headers: &HeaderMap, form: &Form) -> Result<Proof, ClientFault> {
+    let fields = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+    ClientCredential::read(fields, form).map(Proof::new)
 }
 
 async fn serve(

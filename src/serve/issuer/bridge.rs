@@ -18,7 +18,7 @@ use tower::ServiceExt;
 use zeroize::Zeroizing;
 
 use super::{Call, Endpoints, Told};
-use crate::guard::{Answer, Decision, Denial, RequestView};
+use crate::guard::{Answer, ConnectionFacts, Decision, Denial, RequestView};
 use crate::issuer::{Endpoint, Site};
 use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
@@ -106,13 +106,18 @@ pub(in crate::serve) fn beside(snapshot: &Snapshot, view: &RequestView<'_>, deci
 
 /// Whether nobody else could read what was sent.
 fn is_private(snapshot: &Snapshot, view: &RequestView<'_>, connection: &Connection) -> bool {
-    let peer = view.connection.peer;
-    let is_trusted = snapshot.gate.trusts_proxy(peer);
-    if is_trusted && view.headers.contains_key(X_FORWARDED_PROTO) {
-        let mut all = view.headers.get_all(X_FORWARDED_PROTO).iter();
-        return all.all(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
+    let ConnectionFacts { peer, tls, .. } = view.connection;
+    let protos = view.headers.get_all(X_FORWARDED_PROTO).iter().map(|proto| proto.as_bytes());
+    match snapshot.gate.trusts_proxy(peer) {
+        true => came_by_tls(protos).unwrap_or(connection.redirects_to().is_none()),
+        // Who redirects has said that nothing is private there.
+        false => connection.redirects_to().is_none() && (tls || peer.is_loopback()),
     }
-    connection.redirects_to().is_none() && (connection.is_tls() || peer.is_loopback() || is_trusted)
+}
+
+/// What a trusted proxy says of how it got the request: nothing if it says nothing.
+fn came_by_tls<'v>(protos: impl Iterator<Item = &'v [u8]>) -> Option<bool> {
+    protos.map(|proto| proto.eq_ignore_ascii_case(b"https")).reduce(|one, other| one && other)
 }
 
 /// Who asks: the last address that no trusted proxy has, as far as they tell.
@@ -229,5 +234,19 @@ async fn read_body(
         Ok(Err(error)) => Err(error),
         Ok(Ok(Err(reason))) => Ok(Err(reason)),
         Ok(Ok(Ok(()))) => Ok(Ok(body)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_that_says_anything_but_https_says_no() {
+        let said = |protos: &[&str]| came_by_tls(protos.iter().map(|proto| proto.as_bytes()));
+        assert_eq!((said(&[]), said(&["https"]), said(&["HTTPS"])), (None, Some(true), Some(true)));
+        for protos in [&["http"][..], &["https", "http"], &["https, http"], &[""], &["wss"]] {
+            assert_eq!(said(protos), Some(false), "{protos:?}");
+        }
     }
 }

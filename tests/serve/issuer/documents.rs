@@ -27,12 +27,12 @@ async fn metadata_lies_wherever_clients_look() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_with_a_path_has_everything_below_it() {
     let world = World::planned(Plan {
-        change: |config| {
+        change: Box::new(|config| {
             let server = config.issuer.take().unwrap();
             let issuer = format!("{ISSUER}/t1");
             let url = Url::parse(&issuer).unwrap();
             config.issuer = Some(AuthorizationServer { issuer, url, ..server });
-        },
+        }),
         ..Plan::default()
     })
     .await;

@@ -70,9 +70,10 @@ async fn every_deed_is_written_down_and_no_secret() {
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
     ];
     assert_eq!(world.post("/token", None, &form).await.status, 401);
+    assert_eq!(world.post("/token", None, &exchange(TWO)).await.status, 401);
     for line in [
         r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_target"} 1"#,
-        r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_client"} 2"#,
+        r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_client"} 3"#,
         r#"narrowgate_tokens_issued_total{grant="token_exchange",resource="https://api2.example"} 1"#,
     ] {
         assert!(world.gateway.metrics.encode().contains(line), "{line}\n{}", world.gateway.metrics.encode());
@@ -90,7 +91,7 @@ async fn every_deed_is_written_down_and_no_secret() {
     assert_eq!((&refused["client"], &refused["resource"]), (&"api1-service".into(), &ONE.into()));
     assert!(refused["reason"].is_string() && refused["peer"] == "127.0.0.1" && refused["request_id"].is_string());
     let failed = log.deeds("authentication_failed");
-    assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (3, &"app".into(), None));
+    assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (4, &"app".into(), None));
     assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));
     let text = log.text();
     for secret in [&*subject, &derived, &assertion, "app-s3cret", "one-s3cret", "wrong-canary", "id-canary"] {

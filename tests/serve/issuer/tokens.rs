@@ -62,13 +62,13 @@ async fn an_exchange_carries_a_token_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_token_is_exchanged_where_its_issuer_is_admitted() {
     let world = World::planned(Plan {
-        change: |config| {
+        change: Box::new(|config| {
             let corp = narrowgate::config::IssuerId(0);
             let clients = &mut config.issuer.as_mut().unwrap().clients;
             clients[0].known_as.insert(corp, "app".to_owned());
             config.resources[0].issuers[0].scopes_if_none =
                 ["read"].map(|s| narrowgate::oauth::Scope::parse(s).unwrap()).into();
-        },
+        }),
         ..Plan::default()
     })
     .await;

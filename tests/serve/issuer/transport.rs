@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request};
-use narrowgate::config::{Listener, Purpose};
+use narrowgate::config::{ClientAuthentication, Listener, Purpose, Tls};
+use narrowgate::secret::Secret;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::strategy::ValueTree;
@@ -13,6 +14,8 @@ use tokio::net::TcpStream;
 
 use super::world::{APP, ONE, Plan, World, basic, encoded, token_of};
 use crate::client::Client;
+use crate::gateway::certificate;
+use crate::tls_client::TlsClient;
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -81,7 +84,7 @@ async fn a_connection_carries_one_request_after_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_has_its_bounds() {
     let world = World::planned(Plan {
-        change: |config| config.limits.body_timeout = Duration::from_millis(200),
+        change: Box::new(|config| config.limits.body_timeout = Duration::from_millis(200)),
         ..Plan::default()
     })
     .await;
@@ -104,10 +107,10 @@ async fn a_body_has_its_bounds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_redirects_takes_no_secret() {
     let world = World::planned(Plan {
-        change: |config| {
+        change: Box::new(|config| {
             let address = config.listeners[0].address;
             config.listeners.push(Listener { address, purpose: Purpose::Redirect { https_port: 443 } });
-        },
+        }),
         ..Plan::default()
     })
     .await;
@@ -116,6 +119,41 @@ async fn a_listener_that_redirects_takes_no_secret() {
         assert_eq!((reply.status, &reply.json()["reason"]), (400, &"transport_insecure".into()), "{target}");
     }
     assert_ne!(world.ask("GET", "/jwks", "", b"").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_connection_for_the_issuer_reaches_it() {
+    let (issuers, of_issuer) = certificate("auth.example");
+    let (apis, of_api) = certificate("api1.example");
+    let world = World::planned(Plan {
+        change: Box::new(|config| config.listeners[0].purpose = Purpose::Https(Tls::new(vec![issuers, apis]))),
+        ..Plan::default()
+    })
+    .await;
+    let tls = TlsClient::trusting(&[&of_issuer, &of_api]);
+    for (name, status) in [("auth.example", 200), ("api1.example", 421)] {
+        let (mut client, _) = tls.connect(world.address, name).await;
+        assert_eq!(client.ask_at("/jwks", "auth.example", "").await.status, status, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_reloaded_while_a_body_came_counts() {
+    let world = World::start().await;
+    let mut client = Client::connect(world.address).await;
+    let head = format!(
+        "POST /token HTTP/1.1\r\nHost: auth.example\r\nExpect: 100-continue\r\nContent-Length: {}\r\n{}\r\n",
+        good().len(),
+        fields()
+    );
+    client.send(head).await;
+    assert!(client.head().await.starts_with("HTTP/1.1 100"));
+    world.reload(|config| {
+        let app = &mut config.issuer.as_mut().unwrap().clients[0];
+        app.authentication = ClientAuthentication::Secrets(vec![Secret::new("another-one")]);
+    });
+    client.send(good()).await;
+    assert_eq!(client.reply().await.status, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,12 +49,12 @@ pub struct World {
 pub struct Plan {
     pub yaml: &'static str,
     pub store: Arc<dyn Store>,
-    pub change: fn(&mut Config),
+    pub change: Box<dyn FnOnce(&mut Config) + Send>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { yaml: "", store: Arc::new(MemoryStore::default()), change: |_| {} }
+        Self { yaml: "", store: Arc::new(MemoryStore::default()), change: Box::new(|_| {}) }
     }
 }
 
@@ -104,6 +104,16 @@ impl World {
         let address = listening.bound().last().unwrap().address;
         let serving = listening.serve(gateway.clone());
         Self { address, gateway, corp, signer, _serving: serving }
+    }
+
+    /// Puts another configuration in the place of the current one.
+    pub fn reload(&self, change: impl FnOnce(&mut Config)) {
+        let before = self.gateway.current.load();
+        let mut config = Config::clone(&before.config);
+        change(&mut config);
+        let keyrings = before.gate.keyrings()[..config.trusted_issuers.len()].to_vec();
+        let after = before.followed_by(Arc::new(config), keyrings, before.issuing.clone(), before.upstreams.clone());
+        self.gateway.current.replace(after.unwrap());
     }
 
     /// The answer to a request for the issuer, each field's line ended with CR LF.
