@@ -2,10 +2,16 @@
 //!
 //! Everything is made before anything is served: a fault is an ordinary error, and the first request already finds the
 //! whole gate. `workshop` makes what is served from a configuration, the first time and at every reload; `reload` says
-//! when that is, and `restart` what only a restart can change.
+//! when that is, and `restart` what only a restart can change. `office` is our own issuer while it runs: `vault` keeps its
+//! keys, or `key_files` reads them, and `upkeep` is what it does by itself.
 
+mod key_files;
+pub mod keys;
+mod office;
 mod reload;
 mod restart;
+mod upkeep;
+mod vault;
 mod workshop;
 
 use std::net::SocketAddr;
@@ -16,7 +22,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use key_files::{Asking, KeyFilesError};
 pub use reload::Origin;
+pub use vault::KeysError;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, Fault, IssuerId, Places};
@@ -25,10 +33,12 @@ use crate::guard::InvalidGate;
 use crate::serve::admin::{AdminListening, Desk, Orders, Readiness};
 use crate::serve::{BindError, Bound, Gateway, Listening, NarrowedTokens, Serving};
 use crate::snapshot::Current;
+use crate::store::StoreError;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Sources, UpstreamHealth};
 use crate::token::{Keyring, TokenCache};
 use crate::upstream::{RootsError, ServerStatus};
+use keys::CurrentOffice;
 use reload::Reloader;
 use workshop::Workshop;
 
@@ -62,6 +72,20 @@ pub enum StartError {
         /// What is wrong with the files.
         why: String,
     },
+    /// The store cannot be used.
+    #[error("`store: {place}`: {source}")]
+    Store {
+        /// Which one.
+        place: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// Our own issuer has no keys.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Our own issuer's key files cannot be used.
+    #[error(transparent)]
+    KeyFiles(#[from] KeyFilesError),
     /// The system has no randomness to give.
     #[error("the system has no randomness to give")]
     Randomness,
@@ -80,6 +104,12 @@ impl StartError {
             Self::Roots(_) => {
                 Some(places.fault(&self.to_string(), "look at `trusted_cas`, and at `tls` of the upstreams"))
             }
+            Self::Store { source: StoreError::InUse, .. } => {
+                Some(places.fault(&self.to_string(), "stop the other one, or name another `store`"))
+            }
+            Self::Store { .. } => Some(places.fault(&self.to_string(), "")),
+            Self::Keys(error) => Some(places.fault(&self.to_string(), error.hint())),
+            Self::KeyFiles(_) => Some(places.fault(&self.to_string(), "look at `issuer.signing`")),
             Self::Bind(BindError::Address { .. }) | Self::Randomness => None,
         }
     }
@@ -92,6 +122,8 @@ pub struct Running {
     operators: Option<Operators>,
     readiness: Arc<Readiness>,
     orders: Option<Orders>,
+    /// Our own issuer goes on by itself for as long as this lives.
+    _office: CurrentOffice,
     /// Tells the background tasks to end; they also end when it is dropped.
     stop: watch::Sender<bool>,
 }
@@ -115,7 +147,8 @@ impl Running {
         let admin = config.admin.as_ref().map(AdminListening::bind).transpose()?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| StartError::Randomness)?;
         let narrowed = NarrowedTokens::new(config.limits.token_cache_bytes);
-        let draft = workshop.draft(config, None)?;
+        let bureau = workshop.bureau(&config).await?;
+        let draft = workshop.draft(config, bureau, None)?;
         draft.resolve().await;
         let current = Arc::new(Current::new(workshop.finish(draft)));
         let metrics = Arc::new(Metrics::default());
@@ -124,6 +157,7 @@ impl Running {
         gateway.metrics.attach(sources(&gateway));
         gateway.metrics.reloaded(1);
 
+        let office = workshop.office();
         let (stop, stopping) = watch::channel(false);
         let readiness = Arc::new(Readiness::default());
         tokio::spawn(become_ready(current.load().gate.keyrings().to_vec(), Arc::clone(&readiness)));
@@ -142,9 +176,10 @@ impl Running {
             metrics: gateway.metrics,
             readiness: Arc::clone(&readiness),
             orders: orders.clone(),
+            keys: Arc::new(office.clone()),
         };
         let operators = admin.map(|admin| Operators { address: admin.address(), task: admin.serve(desk, stopping) });
-        Ok(Self { current, serving, operators, readiness, orders, stop })
+        Ok(Self { current, serving, operators, readiness, orders, _office: office, stop })
     }
 
     /// Where requests are awaited.

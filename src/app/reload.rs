@@ -147,11 +147,12 @@ impl Reloader {
         for warning in &warnings {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
+        let bureau = self.workshop.bureau(&config).await.map_err(|error| self.unusable(&error, &places))?;
         let (workshop, generation, earlier) = (self.workshop.clone(), before.generation + 1, Arc::clone(&before));
         let drafted = spawn_blocking(move || {
             let changed = changes(&earlier.config, &config);
             let terms = Prepared::new(&config.listeners).map_err(BindError::from)?;
-            workshop.draft(config, Some(&earlier)).map(|draft| (draft, terms, changed))
+            workshop.draft(config, bureau, Some(&earlier)).map(|draft| (draft, terms, changed))
         });
         let drafted = drafted.await.map_err(|error| self.broken(&error))?;
         let (draft, terms, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;

@@ -10,7 +10,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::StartError;
-use crate::config::{Config, IssuerId, TrustedIssuer};
+use super::keys::CurrentOffice;
+use super::office::{Office, OpenStore};
+use crate::config::{Config, IssuerId, StoreLocation, TrustedIssuer};
 use crate::fetch::Fetcher;
 use crate::snapshot::Snapshot;
 use crate::token::Keyring;
@@ -24,6 +26,15 @@ const NEW_KEYS: Duration = Duration::from_secs(5);
 pub(super) struct Workshop {
     trust: Trust,
     tended: Vec<Tended>,
+    bureau: Bureau,
+    office: CurrentOffice,
+}
+
+/// Our own issuer, if there is one, and the store, which stays open once it is.
+#[derive(Clone, Default)]
+pub(super) struct Bureau {
+    store: Option<OpenStore>,
+    office: Option<Office>,
 }
 
 /// What is trusted towards issuers, and the client that trusts it.
@@ -44,6 +55,7 @@ struct Tended {
 pub(super) struct Draft {
     trust: Trust,
     tended: Vec<Tended>,
+    bureau: Bureau,
     new_keyrings: Vec<Arc<Keyring>>,
     snapshot: Snapshot,
 }
@@ -55,7 +67,36 @@ impl Workshop {
     ///
     /// [`StartError::Trust`] if `trusted_cas` cannot be used.
     pub(super) fn new(config: &Config) -> Result<Self, StartError> {
-        Ok(Self { trust: Trust::of(config)?, tended: Vec::new() })
+        Ok(Self {
+            trust: Trust::of(config)?,
+            tended: Vec::new(),
+            bureau: Bureau::default(),
+            office: CurrentOffice::default(),
+        })
+    }
+
+    /// Our own issuer, whichever configuration it is of.
+    pub(super) fn office(&self) -> CurrentOffice {
+        self.office.clone()
+    }
+
+    /// Makes our own issuer ready, or takes over what is the same; call it on a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] says what cannot be used. What serves goes on; a key that was made for nothing is merely published.
+    pub(super) async fn bureau(&self, config: &Config) -> Result<Bureau, StartError> {
+        let Some(server) = &config.issuer else {
+            return Ok(Bureau { store: self.bureau.store.clone(), office: None });
+        };
+        let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
+        let open = self.bureau.store.as_ref().filter(|open| self.bureau.office.is_some() || open.is_at(location));
+        let store = match open {
+            Some(open) => open.clone(),
+            None => OpenStore::open(location).await?,
+        };
+        let office = Office::open(config, server, &store, &self.trust.fetcher, self.bureau.office.as_ref()).await?;
+        Ok(Bureau { store: Some(store), office: Some(office) })
     }
 
     /// Makes a snapshot; call it on a tokio runtime. Whatever is equal to a part of `before` is that part.
@@ -63,7 +104,7 @@ impl Workshop {
     /// # Errors
     ///
     /// [`StartError`] says what cannot be used; everything is as it was.
-    pub(super) fn draft(&self, config: Config, before: Option<&Snapshot>) -> Result<Draft, StartError> {
+    pub(super) fn draft(&self, config: Config, bureau: Bureau, before: Option<&Snapshot>) -> Result<Draft, StartError> {
         let is_trust_same = self.trust.own == config.trusted_cas;
         // What was fetched under authorities that are all still trusted may go on being used.
         let is_trust_kept = is_trust_same || self.trust.is_within(config.trusted_cas.as_deref());
@@ -84,17 +125,20 @@ impl Workshop {
         }
         let upstreams = UpstreamPool::of(&config, before.map_or(&[], |before| &before.upstreams))?;
         let keyrings = tended.iter().map(|tended| Arc::clone(&tended.keyring)).collect();
+        let issuing = bureau.office.as_ref().map(|office| Arc::clone(&office.issuing));
         let snapshot = match before {
-            Some(before) => before.followed_by(Arc::new(config), keyrings, None, upstreams)?,
-            None => Snapshot::new(Arc::new(config), keyrings, None, upstreams)?,
+            Some(before) => before.followed_by(Arc::new(config), keyrings, issuing, upstreams)?,
+            None => Snapshot::new(Arc::new(config), keyrings, issuing, upstreams)?,
         };
-        Ok(Draft { trust, tended, new_keyrings, snapshot })
+        Ok(Draft { trust, tended, bureau, new_keyrings, snapshot })
     }
 
     /// Takes the draft for what is served from now on; whatever it does not share with the one before ends.
     pub(super) fn finish(&mut self, draft: Draft) -> Snapshot {
         self.trust = draft.trust;
         self.tended = draft.tended;
+        self.office.0.store(draft.bureau.office.clone().map(Arc::new));
+        self.bureau = draft.bureau;
         draft.snapshot
     }
 }

@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod explain;
+mod keys;
 mod output;
 mod rule_line;
 mod run;
@@ -28,6 +29,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Demo(demo::Demo),
+    Keys(keys::Keys),
     Schema(schema::Schema),
 }
 
@@ -38,6 +40,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Demo(demo) => on_runtime(demo.run()),
+        Command::Keys(keys) => on_runtime(keys.run()),
         Command::Schema(schema) => schema.run(),
     }
 }

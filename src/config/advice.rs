@@ -31,7 +31,7 @@ pub(super) fn advise(
     server: Option<&WrittenServer>,
 ) {
     advise_on_use(reader, issuers, resources);
-    near::advise(reader, issuers, resources);
+    near::advise(reader, issuers, resources, server);
     for (at, written) in issuers.0.iter().enumerate() {
         let Some(issuer) = &written.issuer else { continue };
         advise_on_keys(reader, written);

@@ -1,13 +1,13 @@
 //! What no section can know alone: names that mean two things, requests that belong to two resources.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use super::authorization_server::WrittenServer;
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::model::ResourceId;
-use super::nearest;
+use super::nearest::{self, MOST_COMPARED};
 use super::read::Reader;
 use super::resource::WrittenResource;
 use crate::oauth::ResourceIndicator;
@@ -56,13 +56,11 @@ fn check_issuers(reader: &mut Reader, issuers: &Issuers) {
 
 /// A client of ours that an API lets in is there.
 pub(super) fn check_own_clients(reader: &mut Reader, server: &WrittenServer, resources: &[WrittenResource]) {
-    let known = || server.clients.iter().map(|client| client.id.as_str());
-    for (id, place) in resources.iter().flat_map(|written| &written.own_clients) {
-        if known().any(|known| known == id) {
-            continue;
-        }
+    let known: HashSet<&str> = server.clients.iter().map(|client| client.id.as_str()).collect();
+    let named = resources.iter().flat_map(|written| &written.own_clients);
+    for (id, place) in named.filter(|(id, _)| !known.contains(id.as_str())) {
         let message = format!("our own issuer has no client `{}`", reader.public(id));
-        let hint = match nearest::of(id, &known().collect::<Vec<_>>()) {
+        let hint = match nearest::of(id, &known.iter().copied().take(MOST_COMPARED).collect::<Vec<_>>()) {
             Some(meant) => format!("did you mean `{meant}`? A client of another issuer is written `NAME|ID`"),
             None => "declare it under `clients` of the issuer; one of another issuer is written `NAME|ID`".to_owned(),
         };

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::fault::Place;
 use super::model::{EdgeScope, ResourceId};
-use super::nearest;
+use super::nearest::{self, MOST_COMPARED};
 use super::read::{Reader, Section};
 use super::resource::WrittenResource;
 use super::scopes::{self, declares};
@@ -17,9 +17,6 @@ use crate::oauth::ScopePattern;
 
 /// Scopes that ask for a user or for a refresh token; no token for a resource has them (OpenID Connect Core §3.1.2.1, §11).
 pub(super) const FOR_USERS: [&str; 2] = ["openid", "offline_access"];
-
-/// With more resources than this a wrong key is told without the one that is likely meant.
-const MOST_COMPARED: usize = 2000;
 
 /// The resources of the file, by their keys.
 pub(super) struct Resources<'r> {
@@ -113,9 +110,9 @@ pub(super) fn rows(reader: &mut Reader, section: &mut Section<'_>, all: &Resourc
     let resources = section.optional(reader, "resources", |reader, node| matrix(reader, node, all)).unwrap_or_default();
     let is_whole = reader.log.errors() == before;
     let default_resource = section.optional(reader, "default_resource", |reader, node| {
-        let (id, written) = all.named(reader, node)?;
+        let (id, _) = all.named(reader, node)?;
         if is_whole && !resources.iter().any(|row| row.resource == id) {
-            let message = format!("`{}` is not among the client's `resources`", written.key);
+            let message = format!("`{}` is not among the client's `resources`", reader.scalar(node)?.shown());
             reader.log.error(node.place, message, "the default is one of them; add it there, or take it out here");
             return None;
         }

@@ -1,5 +1,8 @@
 //! The word that somebody meant, for `did you mean`.
 
+/// The most names of the operator's own that a wrong one is compared with: there may be many, and many wrong ones.
+pub(super) const MOST_COMPARED: usize = 2000;
+
 /// The word of `known` that is nearest to `word`, if one is near enough to be meant.
 pub(super) fn of<'w>(word: &str, known: &[&'w str]) -> Option<&'w str> {
     let written: Vec<char> = fold(word);

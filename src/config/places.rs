@@ -93,6 +93,21 @@ mod tests {
         assert_eq!(places.broad_tokens(ResourceId(1)), place(8, 58));
         let unusable = |at| places.keys_unusable(IssuerId(at), "none", "").place;
         assert_eq!([unusable(0), unusable(1)], [place(3, 3), place(4, 39)]);
+        assert_eq!(
+            (places.key_file_unusable(0, "bad", "").place, places.issuer_unusable("bad", "").place),
+            (START, START)
+        );
         assert_eq!(places.fault("bad", "").to_string().lines().next(), Some("error: g.yaml:1:1: bad"));
+    }
+
+    #[test]
+    fn a_key_file_that_cannot_sign_is_told_where_it_is_named() {
+        let text = "listen: 127.0.0.1:8080\n\
+                    resources: { https://a.example.com: { upstream: http://127.0.0.1:1 } }\n\
+                    issuer:\n  url: https://b.example.com\n  signing: { keys: [signing.pem, signing-ed25519.pem] }\n";
+        let file = Path::new("tests/fixtures/config/files/g.yaml");
+        let Loaded { places, .. } = parse(text, file, &Environment::default()).unwrap();
+        assert_eq!(places.key_file_unusable(1, "bad", "").place, Place { line: 5, column: 34 });
+        assert_eq!(places.issuer_unusable("bad", "").place, Place { line: 3, column: 1 });
     }
 }

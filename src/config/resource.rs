@@ -150,6 +150,10 @@ fn content(
     let own_forward = said.forward;
     let shared = said.or(around.defaults);
     let forward = if public { own_forward } else { shared.forward };
+    if let Some(node) = section.get("forward").filter(|_| public && own_forward == Some(Forward::Narrowed)) {
+        let message = "`forward: narrowed` has no meaning at a public resource: nobody is asked for a token";
+        reader.log.error(node.owner, message, "take it or `public: true` out");
+    }
     written.broad_tokens_place = shared.broad_tokens.map(|(_, place)| place);
     if let Some((BroadTokens::Narrow, place)) =
         shared.broad_tokens.filter(|_| !public && forward == Some(Forward::Token))

@@ -4,12 +4,16 @@
 
 #[cfg(test)]
 mod conformance;
+mod embedded;
 mod memory;
+mod new_file;
+pub mod sealing;
 
 use std::fmt;
 
 use async_trait::async_trait;
 
+pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
 
 use crate::clock::Timestamp;

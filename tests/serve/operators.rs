@@ -2,14 +2,31 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use narrowgate::config::Admin;
 use narrowgate::secret::Secret;
-use narrowgate::serve::admin::{AdminListening, Desk, Readiness};
+use narrowgate::serve::admin::{AdminListening, Desk, KeyKeeper, Readiness};
 use narrowgate::snapshot::Current;
+use narrowgate::token::mint::ListedKey;
 use tokio::sync::watch;
 
 use crate::client::{Client, Reply};
 use crate::gateway::{Issuer, protected, start_with};
+
+/// Where only the gate runs.
+#[derive(Debug)]
+struct NoIssuer;
+
+#[async_trait]
+impl KeyKeeper for NoIssuer {
+    async fn list(&self) -> Option<Vec<ListedKey>> {
+        None
+    }
+
+    async fn rotate(&self) -> Option<Result<Vec<ListedKey>, String>> {
+        None
+    }
+}
 
 struct Office {
     address: std::net::SocketAddr,
@@ -36,7 +53,8 @@ impl Office {
         let (stop, stopping) = watch::channel(false);
         let address = listening.address();
         let (current, metrics) = (gateway.current, gateway.metrics);
-        let desk = Desk { current: Arc::clone(&current), metrics, readiness: Arc::clone(&readiness), orders: None };
+        let (keys, orders) = (Arc::new(NoIssuer), None);
+        let desk = Desk { current: Arc::clone(&current), metrics, readiness: Arc::clone(&readiness), orders, keys };
         Self { address, current, readiness, stop, serving: listening.serve(desk, stopping) }
     }
 

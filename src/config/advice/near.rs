@@ -5,13 +5,19 @@
 
 use std::collections::HashMap;
 
+use super::super::authorization_server::WrittenServer;
 use super::super::fault::{FaultKind, Place};
 use super::super::issuers::Issuers;
 use super::super::read::Reader;
 use super::super::resource::WrittenResource;
 
 /// Warns of every pair of such names; quick also for very many, because none is compared with each.
-pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+pub(super) fn advise(
+    reader: &mut Reader,
+    issuers: &Issuers,
+    resources: &[WrittenResource],
+    server: Option<&WrittenServer>,
+) {
     advise_on_keys(reader, resources);
     let mut keys: HashMap<String, &WrittenResource> = HashMap::new();
     for written in resources {
@@ -20,6 +26,7 @@ pub(super) fn advise(reader: &mut Reader, issuers: &Issuers, resources: &[Writte
     advise_on_audiences(reader, &keys, resources);
     advise_on_ignored(reader, &keys, issuers);
     advise_on_issuers(reader, issuers);
+    advise_on_own(reader, issuers, server);
 }
 
 /// What is left of a name once all is gone that two names may carelessly differ by.
@@ -98,6 +105,16 @@ fn advise_on_issuers(reader: &mut Reader, issuers: &Issuers) {
                 let hint = "the same subject of two entries is two people; one entry may list both names";
                 reader.log.tell(FaultKind::NearMiss, *place, message, hint);
             }
+        }
+    }
+}
+
+/// Ports tell issuers apart where both are on this machine.
+fn advise_on_own(reader: &mut Reader, issuers: &Issuers, server: Option<&WrittenServer>) {
+    let Some((own, _, at)) = server.and_then(|server| server.url.as_ref()) else { return };
+    for (text, place) in issuers.0.iter().flat_map(|written| &written.written) {
+        if text != own && near_with_port(text) == near_with_port(own) {
+            told(reader, *place, text, "the `url` of our own issuer", &format!("that one is in line {}", at.line));
         }
     }
 }

@@ -109,6 +109,7 @@ fn resource() -> Value {
     let resource = section("resource", own.into_iter().chain(shared()));
     let mut refused: Map<String, Value> = ONLY_PROTECTED.iter().map(|key| ((*key).to_owned(), json!(false))).collect();
     refused.insert("rules".to_owned(), rules::of_public());
+    refused.insert("forward".to_owned(), json!({ "not": { "const": "narrowed" } }));
     let protected = json!({ "properties": { "rules": rules::of_protected() } });
     with(resource, json!({ "if": rules::is_public(), "then": { "properties": refused }, "else": protected }))
 }

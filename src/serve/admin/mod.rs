@@ -4,6 +4,7 @@
 //! `page` is for people.
 
 mod access;
+pub mod keys;
 mod orders;
 mod page;
 mod readiness;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub use keys::KeyKeeper;
 pub use orders::{Order, Orders, Outcome};
 pub use readiness::Readiness;
 use socket::Bounded;
@@ -51,6 +53,8 @@ pub struct Desk {
     pub readiness: Arc<Readiness>,
     /// Where reloads are ordered; nothing if the configuration cannot be read again.
     pub orders: Option<Orders>,
+    /// The keys of our own issuer.
+    pub keys: Arc<dyn KeyKeeper>,
 }
 
 /// The operators' socket, bound; connections wait in it until [`AdminListening::serve`].
@@ -102,6 +106,8 @@ fn router(asked: Asked) -> Router {
     let kept = Router::new()
         .route("/", get(status_page))
         .route("/config", get(configuration))
+        .route("/keys", get(keys::list))
+        .route("/keys/rotate", post(keys::rotate))
         .route("/reload", post(orders::reload))
         .route_layer(from_fn_with_state(asked.clone(), access::require_token));
     Router::new()

@@ -4,11 +4,12 @@
 //! does, so what holds for one holds for every token that leaves: one audience, only scopes that it owns, an end no later
 //! than that of what it came from. Who may have which token is the matter of the grants, which know no key.
 //!
-//! Deliberately absent: a store, rotation, and any JWT that is no access token.
+//! Deliberately absent: a store, tasks, and any JWT that is no access token.
 
 mod access_token;
 mod actor;
 mod grant_id;
+mod key_ring;
 mod minted;
 mod private_key;
 mod public_jwk;
@@ -20,6 +21,7 @@ mod user_claims;
 pub use access_token::{AccessToken, Login, NewAccessToken, Source, TokenSubject};
 pub use actor::{Actor, InvalidActor};
 pub use grant_id::{GrantId, InvalidGrantId};
+pub use key_ring::{InvalidKeyRing, KeyPolicy, KeyRing, KeyRingFault, KeyState, LEAD, ListedKey};
 pub use minted::{MintedToken, NotMinted};
 pub use private_key::{KeyKind, SigningKeyFault};
 pub use public_jwk::{JwkSet, PublicJwk};

@@ -53,6 +53,26 @@ impl PublicJwk {
         Self::new(SigningAlgorithm::EdDsa, Members::Okp { crv: "Ed25519", x: URL_SAFE_NO_PAD.encode(key) })
     }
 
+    /// The numbers that it consists of, in base64url, as [`PublicJwk::from_numbers`] reads them.
+    pub(super) fn numbers(&self) -> Vec<String> {
+        match &self.members {
+            Members::Ec { x, y, .. } => vec![x.clone(), y.clone()],
+            Members::Rsa { n, e } => vec![n.clone(), e.clone()],
+            Members::Okp { x, .. } => vec![x.clone()],
+        }
+    }
+
+    /// The key of these numbers; nothing if `algorithm` has none of that kind.
+    pub(super) fn from_numbers(algorithm: SigningAlgorithm, numbers: &[String]) -> Option<Self> {
+        let numbers: Vec<_> = numbers.iter().map(|one| URL_SAFE_NO_PAD.decode(one)).collect::<Result<_, _>>().ok()?;
+        match (algorithm, &*numbers) {
+            (SigningAlgorithm::Es256, [x, y]) if x.len() == 32 => Self::p256(&[&[4][..], x, y].concat()),
+            (SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256, [n, e]) => Some(Self::rsa(algorithm, n, e)),
+            (SigningAlgorithm::EdDsa, [x]) if x.len() == 32 => Some(Self::ed25519(x)),
+            _ => None,
+        }
+    }
+
     fn new(algorithm: SigningAlgorithm, members: Members) -> Self {
         let kid = URL_SAFE_NO_PAD.encode(digest(&SHA256, members.canonical().as_bytes())).into();
         Self { algorithm, kid, members }

@@ -12,6 +12,8 @@ pub struct SigningKeys {
     /// The issuer's own choice first; one for each algorithm at most.
     signing: Vec<SigningKey>,
     default_algorithm: SigningAlgorithm,
+    /// Each once, those that sign first.
+    published: Vec<PublicJwk>,
     jwk_set: JwkSet,
 }
 
@@ -58,8 +60,9 @@ impl SigningKeys {
                 Some(earlier) => return Err(SigningKeysFault::TwoAlgorithms(earlier.algorithm(), key.algorithm())),
             }
         }
-        let jwk_set = JwkSet::new(all);
-        Ok(Self { signing, default_algorithm, jwk_set })
+        let jwk_set = JwkSet::new(all.iter().copied());
+        let published = all.into_iter().cloned().collect();
+        Ok(Self { signing, default_algorithm, published, jwk_set })
     }
 
     /// The algorithm of tokens for resources that ask for none.
@@ -70,6 +73,17 @@ impl SigningKeys {
     /// The key that signs with `algorithm` now.
     pub fn key(&self, algorithm: SigningAlgorithm) -> Option<&SigningKey> {
         self.signing.iter().find(|key| key.algorithm() == algorithm)
+    }
+
+    /// Every key that is published.
+    pub fn published(&self) -> &[PublicJwk] {
+        &self.published
+    }
+
+    /// Whether the same keys sign, and the same are published.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let signing = |keys: &Self| keys.signing.iter().map(|key| key.kid().to_owned()).collect::<Vec<_>>();
+        self.published == other.published && signing(self) == signing(other)
     }
 
     /// What `/jwks` answers.

@@ -79,11 +79,6 @@ impl World {
         Self { gateway, url: format!("http://127.0.0.1:{port}"), robot, folder }
     }
 
-    /// Where the configuration lies.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// A form to one of the issuer's endpoints, by a client with a secret.
     pub async fn post(&self, path: &str, client: (&str, &str), parameters: &[(&str, &str)]) -> Response {
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();

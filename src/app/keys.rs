@@ -1,0 +1,70 @@
+//! The signing keys for those who look at them and rotate them: while the gateway runs, and while nobody uses the store.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use async_trait::async_trait;
+
+use super::StartError;
+use super::key_files::signing_keys;
+use super::office::{Office, OpenStore, listed};
+use super::vault::{KeysError, Vault};
+use crate::clock::Timestamp;
+use crate::config::{AuthorizationServer, Config, KeyOrigin, StoreLocation};
+use crate::serve::admin::KeyKeeper;
+use crate::token::mint::{KeyPolicy, ListedKey};
+
+/// Our own issuer as it is now, for whoever asks while reloads go by. It also keeps its task going.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CurrentOffice(pub(super) Arc<ArcSwapOption<Office>>);
+
+#[async_trait]
+impl KeyKeeper for CurrentOffice {
+    async fn list(&self) -> Option<Vec<ListedKey>> {
+        let office = self.0.load_full()?;
+        Some(office.list().await)
+    }
+
+    async fn rotate(&self) -> Option<Result<Vec<ListedKey>, String>> {
+        let office = self.0.load_full()?;
+        Some(office.rotate().await.map_err(|error| error.to_string()))
+    }
+}
+
+/// The keys of an issuer that does not run; nothing is made for it.
+///
+/// # Errors
+///
+/// [`StartError`] if they cannot be read, as [`crate::store::StoreError::InUse`] while it runs.
+pub async fn list(config: &Config, server: &AuthorizationServer) -> Result<Vec<ListedKey>, StartError> {
+    let (rotate_every, encryption) = match &server.signing.keys {
+        KeyOrigin::Files(files) => return Ok(listed(&signing_keys(files, &KeyPolicy::of(server, &config.resources))?)),
+        KeyOrigin::Store { rotate_every, encryption } => (*rotate_every, encryption.as_ref()),
+    };
+    let location = match &config.store {
+        Some(location @ StoreLocation::File(path)) if path.exists() => location,
+        _ => return Ok(Vec::new()),
+    };
+    let store = OpenStore::open(location).await?.store;
+    if store.key_ring().await.map_err(KeysError::from)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let vault = Vault::open(store, location, rotate_every, encryption).await?;
+    Ok(vault.read(None).await?.ring.list(Timestamp::now()))
+}
+
+/// Lets the next keys of an issuer that does not run sign from now on, and says what is published then.
+///
+/// # Errors
+///
+/// [`StartError`] if they cannot be changed, as [`crate::store::StoreError::InUse`] while it runs.
+pub async fn rotate(config: &Config, server: &AuthorizationServer) -> Result<Vec<ListedKey>, StartError> {
+    let KeyOrigin::Store { rotate_every, encryption } = &server.signing.keys else {
+        return Err(KeysError::FromFiles.into());
+    };
+    let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
+    let store = OpenStore::open(location).await?.store;
+    let vault = Vault::open(store, location, *rotate_every, encryption.as_ref()).await?;
+    let rotated = vault.rotate(&KeyPolicy::of(server, &config.resources)).await?;
+    Ok(rotated.ring.list(Timestamp::now()))
+}

@@ -1,0 +1,140 @@
+//! Asking the gateway that runs, by its admin address, with `admin.token`.
+//!
+//! The address is the configuration's, so only that process is asked. Deliberately absent: redirects and proxies, which
+//! would carry the token elsewhere.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::redirect::Policy;
+use serde_json::Value;
+
+use crate::config::Admin;
+
+/// An RSA key takes a while.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Far more than all keys take.
+const MOST_BYTES: usize = 4 << 20;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Order {
+    List,
+    Rotate,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("the store is in use, and nobody answers at the admin address {0}")]
+    NoAnswer(SocketAddr),
+    #[error("the gateway at {0} refuses: {1}")]
+    Refused(SocketAddr, String),
+    #[error("the gateway at {0} has no keys to tell of; is it another version?")]
+    NoKeys(SocketAddr),
+    #[error("`admin.token` cannot be sent: it has characters that no header field has")]
+    Token,
+}
+
+/// Asks for the keys, or for other ones.
+pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
+    let address = reachable(admin.address);
+    let no_answer = |_| Failure::NoAnswer(address);
+    let builder = reqwest::Client::builder().no_proxy().redirect(Policy::none()).timeout(PATIENCE);
+    // The provider is needed though nothing here is encrypted.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = builder.build().map_err(no_answer)?;
+    let mut request = match order {
+        Order::List => client.get(format!("http://{address}/keys")),
+        Order::Rotate => client.post(format!("http://{address}/keys/rotate")),
+    };
+    if let Some(token) = &admin.token {
+        let mut field = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| Failure::Token)?;
+        field.set_sensitive(true);
+        request = request.header(AUTHORIZATION, field);
+    }
+    let mut answer = request.send().await.map_err(no_answer)?;
+    let status = answer.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_BYTES {
+            return Err(Failure::NoKeys(address));
+        }
+    }
+    let document: Value = serde_json::from_slice(&body).unwrap_or_default();
+    match status.is_success() {
+        true if document["keys"].is_array() => Ok(document),
+        true => Err(Failure::NoKeys(address)),
+        false => {
+            let why = document["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
+            Err(Failure::Refused(address, why))
+        }
+    }
+}
+
+/// Where a listener of all addresses is reached from this machine.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_listener_of_all_addresses_is_reached_by_loopback() {
+        let reached = |address: &str| reachable(address.parse().unwrap()).to_string();
+        assert_eq!(reached("0.0.0.0:9090"), "127.0.0.1:9090");
+        assert_eq!(reached("[::]:9090"), "[::1]:9090");
+        assert_eq!(reached("10.0.0.7:9090"), "10.0.0.7:9090");
+    }
+
+    /// What `ask` makes of this answer, and what it sent.
+    async fn asked(order: Order, answer: &'static str) -> (Result<Value, String>, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let admin = Admin { address, token: Some(Secret::new("s3cret")), hosts: Vec::new() };
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let length = answer.split_once(' ').map_or(0, |(_, body)| body.len());
+            let (status, body) = answer.split_once(' ').unwrap();
+            let told = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}");
+            stream.write_all(told.as_bytes()).await.unwrap();
+            String::from_utf8(head).unwrap()
+        });
+        let told = ask(&admin, order).await.map_err(|failure| failure.to_string().replace(&address.to_string(), "it"));
+        (told, serving.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_running_gateway_is_asked_with_the_token() {
+        let (told, sent) = asked(Order::List, r#"200 {"keys":[]}"#).await;
+        assert!(told.is_ok() && sent.starts_with("GET /keys HTTP/1.1\r\n"));
+        assert!(sent.contains("authorization: Bearer s3cret\r\n"), "{sent}");
+        let (told, sent) = asked(Order::Rotate, r#"200 {"keys":[]}"#).await;
+        assert!(told.is_ok() && sent.starts_with("POST /keys/rotate HTTP/1.1\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told() {
+        let (told, _) = asked(Order::List, r#"401 {"error":"this needs `admin.token`"}"#).await;
+        assert_eq!(told.unwrap_err(), "the gateway at it refuses: this needs `admin.token`");
+        let (told, _) = asked(Order::List, "302 -").await;
+        assert_eq!(told.unwrap_err(), "the gateway at it refuses: 302 Found");
+        let (told, _) = asked(Order::List, "200 hello").await;
+        assert_eq!(told.unwrap_err(), "the gateway at it has no keys to tell of; is it another version?");
+    }
+}
