@@ -53,9 +53,11 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
-    use crate::config::{Environment, parse};
+    use crate::config::{AuthorizationServer, Environment, KeyOrigin, Signing, StoreLocation, parse};
+    use crate::oauth::SigningAlgorithm;
 
     fn config(text: &str) -> Config {
         let text = format!("{text}\nresources: {{ https://api.example: {{ upstream: http://127.0.0.1:1 }} }}\n");
@@ -112,6 +114,31 @@ mod tests {
         let running = config("listen: [127.0.0.1:8080, 127.0.0.1:8443]");
         let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
         assert_eq!((kept.listeners[0].purpose.redirects_to(), needs_restart), (Some(8443), Vec::new()));
+    }
+
+    #[test]
+    fn an_issuer_keeps_its_store_until_a_restart() {
+        let at = |name: &str, issuer: Option<AuthorizationServer>| {
+            let store = Some(StoreLocation::File(name.into()));
+            Config { issuer, store, ..config("listen: 127.0.0.1:8080") }
+        };
+        let running = at("a.redb", Some(issuer()));
+        let (kept, needs_restart) = keep_what_is_bound(&running, at("b.redb", Some(issuer())));
+        assert_eq!((&kept, &*needs_restart), (&running, &["store: it needs a restart".to_owned()][..]));
+        let begins = at("b.redb", Some(issuer()));
+        let (kept, needs_restart) = keep_what_is_bound(&config("listen: 127.0.0.1:8080"), begins.clone());
+        assert_eq!((kept, needs_restart), (begins, Vec::new()), "an issuer that begins opens its own");
+    }
+
+    fn issuer() -> AuthorizationServer {
+        AuthorizationServer {
+            issuer: "https://auth.example".to_owned(),
+            url: "https://auth.example".parse().unwrap(),
+            access_token_lifetime: Duration::from_secs(300),
+            exchange_depth: 4,
+            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+            clients: Vec::new(),
+        }
     }
 
     #[test]
