@@ -1,4 +1,4 @@
-//! What only a restart can change: the addresses that are bound, and the store. A reload keeps them, and says so.
+//! What only a restart can change: the addresses that are bound. A reload keeps them, and says so.
 
 use crate::config::{Admin, Config, Listener};
 
@@ -42,22 +42,15 @@ pub(super) fn keep_what_is_bound(running: &Config, mut written: Config) -> (Conf
             (bound, _) => bound.cloned(),
         };
     }
-    // Two stores would each know half of what was taken back.
-    if running.issuer.is_some() && written.issuer.is_some() && running.store != written.store {
-        needs_restart.push("store: it needs a restart".to_owned());
-        written.store.clone_from(&running.store);
-    }
     (written, needs_restart)
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::Duration;
 
     use super::*;
-    use crate::config::{AuthorizationServer, Environment, KeyOrigin, Signing, StoreLocation, parse};
-    use crate::oauth::SigningAlgorithm;
+    use crate::config::{Environment, parse};
 
     fn config(text: &str) -> Config {
         let text = format!("{text}\nresources: {{ https://api.example: {{ upstream: http://127.0.0.1:1 }} }}\n");
@@ -114,31 +107,6 @@ mod tests {
         let running = config("listen: [127.0.0.1:8080, 127.0.0.1:8443]");
         let (kept, needs_restart) = keep_what_is_bound(&running, written.clone());
         assert_eq!((kept.listeners[0].purpose.redirects_to(), needs_restart), (Some(8443), Vec::new()));
-    }
-
-    #[test]
-    fn an_issuer_keeps_its_store_until_a_restart() {
-        let at = |name: &str, issuer: Option<AuthorizationServer>| {
-            let store = Some(StoreLocation::File(name.into()));
-            Config { issuer, store, ..config("listen: 127.0.0.1:8080") }
-        };
-        let running = at("a.redb", Some(issuer()));
-        let (kept, needs_restart) = keep_what_is_bound(&running, at("b.redb", Some(issuer())));
-        assert_eq!((&kept, &*needs_restart), (&running, &["store: it needs a restart".to_owned()][..]));
-        let begins = at("b.redb", Some(issuer()));
-        let (kept, needs_restart) = keep_what_is_bound(&config("listen: 127.0.0.1:8080"), begins.clone());
-        assert_eq!((kept, needs_restart), (begins, Vec::new()), "an issuer that begins opens its own");
-    }
-
-    fn issuer() -> AuthorizationServer {
-        AuthorizationServer {
-            issuer: "https://auth.example".to_owned(),
-            url: "https://auth.example".parse().unwrap(),
-            access_token_lifetime: Duration::from_secs(300),
-            exchange_depth: 4,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
-            clients: Vec::new(),
-        }
     }
 
     #[test]
