@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{HeaderMap, HeaderName, Method, Request};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::timeout;
@@ -35,6 +35,7 @@ const BODY_BYTES: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What the issuer has to do with a request.
@@ -66,9 +67,12 @@ pub(in crate::serve) fn errand(session: &Session, exchange: &mut Exchange, curre
 
 fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     let snapshot = &exchange.snapshot;
-    snapshot.config.issuer.as_ref()?;
+    let server = snapshot.config.issuer.as_ref()?;
     let connection = exchange.connection.as_deref()?;
     let view = request::view(session, connection, false);
+    if !names_host(&view, server.url.host_str()?) {
+        return None;
+    }
     let Site::At(endpoint) = site(snapshot, &view)? else {
         return None;
     };
@@ -83,6 +87,15 @@ fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     }
     let has_query = snapshot.gate.place(&view)?.query.is_some_and(|query| !query.is_empty());
     Some(Errand::Endpoint { endpoint, peer: caller(snapshot, &view), has_query })
+}
+
+/// Whether a host stands anywhere in a request where one may be named: most requests are for an API, and need no more.
+fn names_host(view: &RequestView<'_>, host: &str) -> bool {
+    let fields = [HOST, X_FORWARDED_HOST].map(|name| view.headers.get_all(name));
+    let named = fields.iter().flatten().map(HeaderValue::as_bytes).chain(view.uri_authority.map(str::as_bytes));
+    named
+        .into_iter()
+        .any(|named| named.get(..host.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(host.as_bytes())))
 }
 
 fn site(snapshot: &Snapshot, view: &RequestView<'_>) -> Option<Site> {

@@ -1,13 +1,17 @@
 //! Who asks: each method, each defect, and how often a proof may fail.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use narrowgate::clock::Timestamp;
+use narrowgate::config::{ClientAuthentication, JwksLocation};
 use narrowgate::store::{Revocation, RevocationFeed, SealedKeyRing, Store, StoreError};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use url::Url;
 
-use super::world::{APP, ISSUER, ONE, Plan, World, basic, encoded, token_of};
+use super::world::{APP, ISSUER, ONE, Plan, World, assertion_by, basic, encoded, jwks, token_of};
 use crate::client::Reply;
 
 const GRANT: [(&str, &str); 2] = [("grant_type", "client_credentials"), ("resource", ONE)];
@@ -115,6 +119,48 @@ async fn who_failed_too_often_waits() {
     assert_eq!(last.0, 429);
     assert_eq!(world.post("/token", Some(APP), &GRANT).await.status, 429, "also with the right one, until then");
     assert_eq!(world.ask("GET", "/jwks", "", b"").await.status, 200);
+}
+
+/// A client's site, which answers everything with the document that it has now.
+async fn site(document: &Arc<Mutex<String>>) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}/jwks", listener.local_addr().unwrap())).unwrap();
+    let document = Arc::clone(document);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") && stream.read_buf(&mut asked).await.is_ok_and(|count| count > 0) {}
+            let body = document.lock().unwrap().clone();
+            let answer =
+                format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clients_keys_are_fetched_and_read_again_for_an_unknown_one() {
+    let first = rcgen::KeyPair::generate().unwrap();
+    let document = Arc::new(Mutex::new(jwks(&first, "c0")));
+    let url = site(&document).await;
+    let world = World::planned(Plan {
+        change: Box::new(|config| {
+            let clients = &mut config.issuer.as_mut().unwrap().clients;
+            let signer = clients.iter_mut().find(|client| client.id == "signer").unwrap();
+            signer.authentication = ClientAuthentication::Keys(vec![JwksLocation::Url(url)]);
+        }),
+        ..Plan::default()
+    })
+    .await;
+    let earlier = assertion_by(&first, "c0", |claims| claims["jti"] = json!("j0"));
+    token_of(&with_form(&world, &[("client_assertion", &earlier), ASSERTION_TYPE]).await);
+    *document.lock().unwrap() = jwks(&world.signer, "c1");
+    let one = world.assertion(|_| {});
+    token_of(&with_form(&world, &[("client_assertion", &one), ASSERTION_TYPE]).await);
+    let late = assertion_by(&first, "c0", |claims| claims["jti"] = json!("j2"));
+    let reply = with_form(&world, &[("client_assertion", &late), ASSERTION_TYPE]).await;
+    assert_eq!(told(&reply), invalid_client(), "a key that was withdrawn");
 }
 
 /// A store that is there and does nothing.

@@ -150,17 +150,22 @@ impl World {
 
     /// An assertion of the client that signs, after a change of its claims.
     pub fn assertion(&self, change: impl FnOnce(&mut Value)) -> String {
-        let mut claims =
-            json!({ "iss": "signer", "sub": "signer", "aud": ISSUER, "exp": Timestamp::now().0 + 60, "jti": "j1" });
-        change(&mut claims);
-        let header = jsonwebtoken::Header {
-            kid: Some("c1".to_owned()),
-            typ: Some("client-authentication+jwt".to_owned()),
-            ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
-        };
-        let key = jsonwebtoken::EncodingKey::from_ec_pem(self.signer.serialize_pem().as_bytes()).unwrap();
-        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+        assertion_by(&self.signer, "c1", change)
     }
+}
+
+/// The same, by another key.
+pub fn assertion_by(key: &rcgen::KeyPair, kid: &str, change: impl FnOnce(&mut Value)) -> String {
+    let exp = Timestamp::now().0 + 60;
+    let mut claims = json!({ "iss": "signer", "sub": "signer", "aud": ISSUER, "exp": exp, "jti": "j1" });
+    change(&mut claims);
+    let header = jsonwebtoken::Header {
+        kid: Some(kid.to_owned()),
+        typ: Some("client-authentication+jwt".to_owned()),
+        ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256)
+    };
+    let key = jsonwebtoken::EncodingKey::from_ec_pem(key.serialize_pem().as_bytes()).unwrap();
+    jsonwebtoken::encode(&header, &claims, &key).unwrap()
 }
 
 /// The clients' secrets.
@@ -236,7 +241,8 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
     }
 }
 
-fn jwks(key: &rcgen::KeyPair, kid: &str) -> String {
+/// A key, as a document.
+pub fn jwks(key: &rcgen::KeyPair, kid: &str) -> String {
     let point = rcgen::PublicKeyData::der_bytes(key);
     let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
     json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": kid, "x": x, "y": y }] }).to_string()
