@@ -144,7 +144,7 @@ async fn keys_of_files_need_no_store_and_are_rotated_by_their_owner() {
     assert_eq!(kids(&running), [listed[0].kid.clone()]);
     assert!(verifies(&running, &token(&running)));
     assert_eq!(house.names(), [""; 0]);
-    config.resources[0].signing_algorithm = Some(SigningAlgorithm::EdDsa.algorithm());
+    config.resources[0].signing_algorithm = Some(SigningAlgorithm::EdDsa);
     let missing = "no file of `signing.keys` holds a key for EdDSA, which a resource's `signing_algorithm` asks for";
     assert_eq!(house.refusal_of(config).await, missing);
 }

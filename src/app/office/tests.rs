@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::config::{Environment, Signing, parse};
-use crate::oauth::{Algorithm, SigningAlgorithm};
+use crate::oauth::SigningAlgorithm;
 use crate::store::{Revocation, RevocationFeed, SealedKeyRing};
 
 const YAML: &str = "
@@ -116,7 +116,7 @@ async fn another_algorithm_has_a_key_at_once_and_the_others_stay() {
     let mut config = config();
     encrypted(&mut config);
     let first = bench.office(&config, None).await.unwrap();
-    config.resources[0].signing_algorithm = Some(Algorithm::EdDsa);
+    config.resources[0].signing_algorithm = Some(SigningAlgorithm::EdDsa);
     let second = bench.office(&config, Some(&first)).await.unwrap();
     let (before, after) = (first.issuing.keys.load(), second.issuing.keys.load());
     assert!(before.key(SigningAlgorithm::EdDsa).is_none(), "not before the configuration counts");

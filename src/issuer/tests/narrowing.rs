@@ -39,10 +39,8 @@ fn its_scopes_are_what_it_carried_there_and_the_matrix_does_not_rule() {
 
 #[test]
 fn a_token_that_was_narrowed_before_keeps_its_foreign_client() {
-    let before = TokenFacts {
-        claimed: Claimed { client: Some("corp|reporting-web".into()), ..ours().claimed },
-        ..ours()
-    };
+    let before =
+        TokenFacts { claimed: Claimed { client: Some("corp|reporting-web".into()), ..ours().claimed }, ..ours() };
     let grant = narrowed(&before).unwrap();
     assert_eq!(grant.client(), &Party { issuer: IssuerName::parse("corp").ok(), value: "reporting-web".into() });
     let odd = TokenFacts { claimed: Claimed { client: Some("Corp|x".into()), ..ours().claimed }, ..ours() };
