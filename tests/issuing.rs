@@ -9,11 +9,13 @@ use std::fs;
 use std::time::Duration;
 
 use house::{House, kids, token, verifies};
+use narrowgate::app::{StartError, keys};
 use narrowgate::clock::Timestamp;
-use narrowgate::config::KeyOrigin;
+use narrowgate::config::{KeyFile, KeyOrigin};
 use narrowgate::oauth::SigningAlgorithm;
 use narrowgate::secret::Secret;
-use narrowgate::store::Revocation;
+use narrowgate::store::{Revocation, StoreError};
+use narrowgate::token::mint::KeyState;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_survive_a_restart() {
@@ -99,6 +101,52 @@ async fn an_order_rotates_and_earlier_tokens_stay_good() {
     house.stop(running).await;
     let again = house.start().await.unwrap();
     assert!(verifies(&again, &token) && verifies(&again, &signed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_and_rotated_while_nobody_uses_the_store() {
+    let house = House::new("offline");
+    let config = house.clone_config();
+    let server = config.issuer.as_ref().unwrap();
+    assert_eq!(keys::list(&config, server).await.unwrap(), []);
+    assert_eq!(house.names(), [""; 0], "looking makes nothing");
+    let running = house.start().await.unwrap();
+    let (token, before) = (token(&running), kids(&running));
+    let in_use = keys::list(&config, server).await.unwrap_err();
+    assert!(matches!(in_use, StartError::Store { source: StoreError::InUse, .. }), "{in_use}");
+    house.stop(running).await;
+    let listed = keys::list(&config, server).await.unwrap();
+    assert_eq!(listed.iter().map(|key| key.state).collect::<Vec<_>>(), [KeyState::Current, KeyState::Next]);
+    assert!(listed.iter().all(|key| before.contains(&key.kid)));
+    let rotated = keys::rotate(&config, server).await.unwrap();
+    let states: Vec<_> = rotated.iter().map(|key| key.state).collect();
+    assert_eq!(states, [KeyState::Retired, KeyState::Current, KeyState::Next]);
+    assert_eq!(rotated[1].kid, listed[1].kid);
+    let running = house.start().await.unwrap();
+    assert!(verifies(&running, &token));
+    assert_eq!(house::kid(&house::token(&running)), listed[1].kid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_files_need_no_store_and_are_rotated_by_their_owner() {
+    let mut house = House::new("files");
+    let pem = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_pem();
+    let file = KeyFile { path: house.path("signing.pem"), pem: Secret::new(pem) };
+    house.signing(KeyOrigin::Files(vec![file]));
+    let mut config = house.clone_config();
+    config.store = None;
+    let server = config.issuer.clone().unwrap();
+    let listed = keys::list(&config, &server).await.unwrap();
+    assert_eq!((listed.len(), listed[0].state), (1, KeyState::Current));
+    let refused = keys::rotate(&config, &server).await.unwrap_err();
+    assert_eq!(refused.to_string(), "the keys come from files: rotate them by changing `signing.keys`");
+    let running = house.start_with(config.clone()).await.unwrap();
+    assert_eq!(kids(&running), [listed[0].kid.clone()]);
+    assert!(verifies(&running, &token(&running)));
+    assert_eq!(house.names(), [""; 0]);
+    config.resources[0].signing_algorithm = Some(SigningAlgorithm::EdDsa);
+    let missing = "no file of `signing.keys` holds a key for EdDSA, which a resource's `signing_algorithm` asks for";
+    assert_eq!(house.refusal_of(config).await, missing);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,3 +152,6 @@ pub(super) fn listed(keys: &SigningKeys) -> Vec<ListedKey> {
     });
     published.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,9 +120,12 @@ impl Upkeep {
                 *held = ring;
                 Ok(())
             }
-            // The ring in memory has a plan of its own.
-            Err(error) if is_due => self.replace(&held.ring, now).and(Err(error)),
-            Err(error) => Err(error),
+            // The ring in memory has a plan of its own, and what is due stays so.
+            Err(error) => {
+                self.replace(&held.ring, now)?;
+                self.due = Timestamp(0);
+                Err(error)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use super::scopes::carried;
 use super::token_exchange::{earlier_actors, party, trusted};
 use super::{Grant, Party, Policy, Refusal};
 use crate::config::ResourceId;
+use crate::oauth::IssuerName;
 
 /// Narrows a token that the gate let in at `resource`.
 ///
@@ -46,9 +47,19 @@ pub fn narrow(policy: &Policy<'_>, resource: ResourceId, token: &TokenFacts) -> 
     Grant::new(policy, parts)
 }
 
-/// The client that presents the token, with its issuer; ours are named as they are.
+/// The client that presents the token, with its issuer. Our own tokens name ours as they are, and a foreign one, whose
+/// token was narrowed before, as it is printed: no client of ours has a `|` in its id.
 fn presenter(policy: &Policy<'_>, token: &TokenFacts, resource: ResourceId) -> Result<Party, Refusal> {
     let value = token.claimed_at(resource).client.clone().filter(|client| !client.is_empty());
     let value = value.ok_or(Refusal::TokenIncomplete)?;
-    Ok(Party { issuer: trusted(policy, token)?.map(|trusted| trusted.name.clone()), value })
+    if let Some(trusted) = trusted(policy, token)? {
+        return Ok(Party { issuer: Some(trusted.name.clone()), value });
+    }
+    Ok(match value.split_once('|') {
+        None => Party { issuer: None, value },
+        Some((issuer, id)) => {
+            let issuer = IssuerName::parse(issuer).map_err(|_| Refusal::TokenIncomplete)?;
+            Party { issuer: Some(issuer), value: id.to_owned() }
+        }
+    })
 }

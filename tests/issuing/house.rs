@@ -12,6 +12,7 @@ use narrowgate::app::{Running, StartError};
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{self, AuthorizationServer, Config, Environment, KeyOrigin, Signing, StoreLocation};
 use narrowgate::oauth::{ClientRef, SigningAlgorithm};
+use narrowgate::store::{EmbeddedStore, StoreError};
 use narrowgate::token::mint::{AccessToken, GrantId, NewAccessToken, Source, TokenSubject, UserClaims};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -110,9 +111,9 @@ impl House {
 
     /// Ends a gateway, and waits until it has let go of its store.
     pub async fn stop(&self, running: Running) {
-        let store = std::sync::Arc::downgrade(&running.current().load().issuing.as_ref().unwrap().store);
         running.drain().await;
-        soon(|| store.strong_count() == 0).await;
+        let path = self.path("narrowgate.redb");
+        soon(|| !matches!(EmbeddedStore::open(&path), Err(StoreError::InUse))).await;
     }
 }
 

@@ -6,10 +6,12 @@ back, or the error that the library raised. Nothing here knows Narrowgate.
 
 import json
 import sys
+import time
 
 import requests
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from joserfc.jwk import ECKey
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -23,8 +25,11 @@ def session(step):
     method = step["method"]
     if method != "private_key_jwt":
         return OAuth2Session(step["client"], step.get("secret"), token_endpoint_auth_method=method)
-    key_session = OAuth2Session(step["client"], step["key"], token_endpoint_auth_method=method)
-    signing = PrivateKeyJWT(metadata["token_endpoint"], alg=step["algorithm"])
+    key = ECKey.import_key(step["key"])
+    key_session = OAuth2Session(step["client"], key, token_endpoint_auth_method=method)
+    # The audience of an assertion is the issuer (draft-ietf-oauth-rfc7523bis); left to itself, Authlib names the token
+    # endpoint, and its assertions live for an hour.
+    signing = PrivateKeyJWT(asked["issuer"], alg=step["algorithm"], claims={"exp": int(time.time()) + 60})
     key_session.register_client_auth_method(signing)
     return key_session
 

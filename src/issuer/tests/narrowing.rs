@@ -1,6 +1,7 @@
 //! Narrowing: what the gate let in comes out for one resource, with no more than it carried there.
 
 use super::*;
+use crate::oauth::IssuerName;
 
 fn narrowed(token: &TokenFacts) -> Result<Grant, Refusal> {
     narrow(&World::new().policy(), API1, token)
@@ -34,6 +35,16 @@ fn its_scopes_are_what_it_carried_there_and_the_matrix_does_not_rule() {
     assert_eq!(narrowed(&foreign_words).unwrap().scopes(), &scopes(&["read"]));
     let none = TokenFacts { claimed: Claimed { scopes: None, ..ours().claimed }, ..ours() };
     assert_eq!(narrowed(&none).unwrap().scopes(), &scopes(&[]));
+}
+
+#[test]
+fn a_token_that_was_narrowed_before_keeps_its_foreign_client() {
+    let before =
+        TokenFacts { claimed: Claimed { client: Some("corp|reporting-web".into()), ..ours().claimed }, ..ours() };
+    let grant = narrowed(&before).unwrap();
+    assert_eq!(grant.client(), &Party { issuer: IssuerName::parse("corp").ok(), value: "reporting-web".into() });
+    let odd = TokenFacts { claimed: Claimed { client: Some("Corp|x".into()), ..ours().claimed }, ..ours() };
+    assert_eq!(narrowed(&odd), Err(Refusal::TokenIncomplete));
 }
 
 #[test]

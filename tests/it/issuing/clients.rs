@@ -82,7 +82,7 @@ async fn openid_client_gets_narrow_tokens_and_jose_verifies_them() {
     };
     assert_eq!((text(own, "token_type"), text(own, "scope"), &own["resource"]), ("bearer", "read", &json!([ONE])));
     assert_eq!((&own_said["payload"]["aud"], &own_said["header"]["alg"]), (&json!(ONE), &json!("ES256")));
-    assert_eq!(text(posted, "scope"), "reports read", "all that the matrix has there, in its order");
+    assert_eq!(text(posted, "scope"), "read reports", "all that the matrix has there");
     assert_eq!(exchanged_said["payload"]["sub"], "corp|alice");
     assert_eq!(refused["failed"]["error"], "invalid_target", "{refused}");
     assert_eq!(wrong["failed"]["code"], "ERR_JWT_CLAIM_VALIDATION_FAILED", "{wrong}");

@@ -1,0 +1,192 @@
+//! Our own issuer over changes of the configuration, and while its store is down.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep};
+
+use super::*;
+use crate::config::{Environment, Signing, parse};
+use crate::oauth::SigningAlgorithm;
+use crate::store::{Revocation, RevocationFeed, SealedKeyRing};
+
+const YAML: &str = "
+listen: 127.0.0.1:0
+resources: { https://api.example: { upstream: http://127.0.0.1:1 } }
+";
+
+fn config() -> Config {
+    let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::default());
+    let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+    let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(3600), encryption: None };
+    config.issuer = Some(AuthorizationServer {
+        issuer: "https://auth.example".to_owned(),
+        url: "https://auth.example".parse().unwrap(),
+        access_token_lifetime: Duration::from_secs(300),
+        exchange_depth: 4,
+        signing: Signing { algorithm: SigningAlgorithm::Es256, keys },
+        clients: Vec::new(),
+    });
+    config
+}
+
+/// A store that can be taken down.
+#[derive(Debug, Default)]
+struct Fragile {
+    kept: MemoryStore,
+    is_down: AtomicBool,
+}
+
+impl Fragile {
+    fn kept(&self) -> Result<&MemoryStore, StoreError> {
+        match self.is_down.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unusable("it is down".to_owned())),
+            false => Ok(&self.kept),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Fragile {
+    async fn key_ring(&self) -> Result<Option<SealedKeyRing>, StoreError> {
+        self.kept()?.key_ring().await
+    }
+
+    async fn replace_key_ring(&self, before: Option<u64>, sealed: &[u8]) -> Result<bool, StoreError> {
+        self.kept()?.replace_key_ring(before, sealed).await
+    }
+
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.kept()?.revoke(revocation).await
+    }
+
+    async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError> {
+        self.kept()?.revocations_after(place).await
+    }
+
+    async fn mark_used(&self, name: &str, until: Timestamp) -> Result<bool, StoreError> {
+        self.kept()?.mark_used(name, until).await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.kept()?.sweep(now).await
+    }
+}
+
+/// An office, and what it is made of.
+struct Bench {
+    store: Arc<Fragile>,
+    open: OpenStore,
+    fetcher: Fetcher,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let store = Arc::new(Fragile::default());
+        let open = OpenStore { location: StoreLocation::Memory, store: Arc::clone(&store) as Arc<dyn Store> };
+        Self { store, open, fetcher: Fetcher::new(None).unwrap() }
+    }
+
+    async fn office(&self, config: &Config, before: Option<&Office>) -> Result<Office, StartError> {
+        Office::open(config, config.issuer.as_ref().unwrap(), &self.open, &self.fetcher, before).await
+    }
+}
+
+fn encrypted(config: &mut Config) {
+    let encryption = Some(crate::secret::Secret::new("5a".repeat(32)));
+    config.issuer.as_mut().unwrap().signing.keys =
+        KeyOrigin::Store { rotate_every: Duration::from_secs(3600), encryption };
+}
+
+#[tokio::test]
+async fn what_does_not_concern_the_keys_changes_nothing() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let first = bench.office(&config, None).await.unwrap();
+    config.issuer.as_mut().unwrap().exchange_depth = 2;
+    let second = bench.office(&config, Some(&first)).await.unwrap();
+    assert!(Arc::ptr_eq(&first.issuing, &second.issuing));
+}
+
+#[tokio::test]
+async fn another_algorithm_has_a_key_at_once_and_the_others_stay() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let first = bench.office(&config, None).await.unwrap();
+    config.resources[0].signing_algorithm = Some(SigningAlgorithm::EdDsa);
+    let second = bench.office(&config, Some(&first)).await.unwrap();
+    let (before, after) = (first.issuing.keys.load(), second.issuing.keys.load());
+    assert!(before.key(SigningAlgorithm::EdDsa).is_none(), "not before the configuration counts");
+    assert!(after.key(SigningAlgorithm::EdDsa).is_some());
+    let es256 = |keys: &SigningKeys| keys.key(SigningAlgorithm::Es256).map(|key| key.kid().to_owned());
+    assert_eq!(es256(&before), es256(&after));
+    assert!(Arc::ptr_eq(&first.issuing.revocations, &second.issuing.revocations));
+}
+
+#[tokio::test]
+async fn another_iss_keeps_the_keys() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let first = bench.office(&config, None).await.unwrap();
+    config.issuer.as_mut().unwrap().issuer = "https://new.example".to_owned();
+    let second = bench.office(&config, Some(&first)).await.unwrap();
+    assert!(first.issuing.keys.load().is_same_as(&second.issuing.keys.load()));
+    assert_eq!(second.issuing.keys.verifying().issuer().issuers, ["https://new.example"]);
+}
+
+#[tokio::test]
+async fn two_nodes_share_their_keys_and_see_each_others_rotation() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let (one, other) = tokio::join!(bench.office(&config, None), bench.office(&config, None));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert!(one.issuing.keys.load().is_same_as(&other.issuing.keys.load()));
+    one.rotate().await.unwrap();
+    soon(|| one.issuing.keys.load().is_same_as(&other.issuing.keys.load())).await;
+    assert_eq!(one.list().await, other.list().await);
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_the_keys_in_memory_go_on() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let office = bench.office(&config, None).await.unwrap();
+    let before = office.issuing.keys.load();
+    bench.store.is_down.store(true, Ordering::SeqCst);
+    assert!(matches!(office.rotate().await, Err(KeysError::Store(_))));
+    assert!(before.is_same_as(&office.issuing.keys.load()), "nothing signs that is not in the store");
+    assert!(bench.office(&config, None).await.is_err(), "but nothing begins");
+    bench.store.is_down.store(false, Ordering::SeqCst);
+    office.rotate().await.unwrap();
+    assert!(!before.is_same_as(&office.issuing.keys.load()));
+}
+
+#[tokio::test]
+async fn a_key_that_seals_no_more_changes_nothing() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let first = bench.office(&config, None).await.unwrap();
+    let ring = bench.store.key_ring().await.unwrap();
+    let encryption = Some(crate::secret::Secret::new("5b".repeat(32)));
+    let rotate_every = Duration::from_secs(3600);
+    config.issuer.as_mut().unwrap().signing.keys = KeyOrigin::Store { rotate_every, encryption };
+    let refused = bench.office(&config, Some(&first)).await.unwrap_err();
+    assert!(matches!(refused, StartError::Keys(KeysError::WrongKey { .. })), "{refused}");
+    assert_eq!(bench.store.key_ring().await.unwrap(), ring);
+}
+
+/// Waits for what will come to be.
+async fn soon(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !is_so() {
+        assert!(Instant::now() < end, "it does not come to be");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
