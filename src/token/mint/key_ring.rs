@@ -98,7 +98,7 @@ impl KeyPolicy {
         let default_algorithm = server.signing.algorithm;
         let mut others = Vec::new();
         let asked = resources.iter().filter_map(|resource| resource.signing_algorithm);
-        for algorithm in asked.filter_map(|algorithm| SigningAlgorithm::try_from(algorithm).ok()) {
+        for algorithm in asked {
             if algorithm != default_algorithm && !others.contains(&algorithm) {
                 others.push(algorithm);
             }
