@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::minted_tokens::{introspected, take_back, to_take_back};
 use super::proof::Proof;
 use super::refused::Refused;
+use super::throttle::Asker;
 use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Told};
 use crate::config::Client;
@@ -93,11 +94,17 @@ async fn serve(
         let claimed = proof.claimed(&snapshot);
         known.client = claimed.map(str::to_owned);
         known.resource = form.one("resource").filter(|name| snapshot.resource(name).is_some()).map(str::to_owned);
-        if let Some(wait) = desk.throttle.wait(call.peer, claimed, Instant::now()) {
+        if let Some(wait) = desk.throttle.wait(Asker { peer: call.peer, client: claimed }, Instant::now()) {
             return Err(Refused::Throttled { seconds: wait.as_secs() + 1 });
         }
         let decided = match proof.client(desk, &snapshot).await {
-            Ok(client) => decide(desk, call, &snapshot, client, form).await,
+            Ok(client) => {
+                // A name alone proves nothing.
+                if client.is_confidential() {
+                    desk.throttle.succeeded(call.peer, &client.id, Instant::now());
+                }
+                decide(desk, call, &snapshot, client, form).await
+            }
             Err(refused) => Err(refused),
         };
         if current.is(&snapshot) {
@@ -166,8 +173,9 @@ async fn do_it(
 }
 
 fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
-    if refused.is_failed_proof() {
-        desk.throttle.failed(call.peer, known.client.as_deref(), Instant::now());
+    if let Some(failure) = refused.failed_proof() {
+        let asker = Asker { peer: call.peer, client: known.client.as_deref() };
+        desk.throttle.failed(asker, failure, Instant::now());
     }
     let deed = match refused {
         Refused::Throttled { .. } => Deed::Throttled,

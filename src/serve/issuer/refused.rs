@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
 use super::Call;
+use super::throttle::Failure;
 use crate::config::AuthorizationServer;
 use crate::issuer::{ClientFault, Refusal};
 use crate::oauth::{OAuthError, Rejection};
@@ -83,9 +84,13 @@ impl Refused {
         }
     }
 
-    /// Whether somebody failed to prove who asks.
-    pub(super) fn is_failed_proof(&self) -> bool {
-        matches!(self, Self::Client(fault) if fault.error() == OAuthError::InvalidClient)
+    /// How somebody failed to prove who asks; nothing where it is not that.
+    pub(super) fn failed_proof(&self) -> Option<Failure> {
+        match self {
+            Self::Client(ClientFault::WrongSecret) => Some(Failure::Guess),
+            Self::Client(fault) if fault.error() == OAuthError::InvalidClient => Some(Failure::Other),
+            _ => None,
+        }
     }
 
     fn description(&self) -> &'static str {

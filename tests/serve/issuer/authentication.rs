@@ -121,6 +121,41 @@ async fn who_failed_too_often_waits() {
     assert_eq!(world.ask("GET", "/jwks", "", b"").await.status, 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_neighbours_shut_no_client_out() {
+    let mut world = World::planned(Plan { yaml: "trusted_proxies: [127.0.0.1]", ..Plan::default() }).await;
+    world.fields = "X-Forwarded-For: 192.0.2.1\r\n";
+    token_of(&world.post("/token", Some(APP), &GRANT).await);
+    for _ in 0..31 {
+        world.post("/token", Some(("broken", "wrong")), &GRANT).await;
+    }
+    assert_eq!(world.post("/token", Some(("broken", "wrong")), &GRANT).await.status, 429, "who failed there waits");
+    token_of(&world.post("/token", Some(APP), &GRANT).await);
+    for fields in ["2", "3", "4", "5"].map(|host| format!("X-Forwarded-For: 192.0.2.{host}\r\n")) {
+        world.fields = fields.leak();
+        for _ in 0..31 {
+            world.post("/token", Some(("app", "wrong")), &GRANT).await;
+        }
+    }
+    world.fields = "X-Forwarded-For: 192.0.2.6\r\n";
+    assert_eq!(world.post("/token", Some(APP), &GRANT).await.status, 429, "it has not been here before");
+    world.fields = "X-Forwarded-For: 192.0.2.1\r\n";
+    token_of(&world.post("/token", Some(APP), &GRANT).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_merely_names_a_client_takes_nothing_from_it() {
+    let mut world = World::planned(Plan { yaml: "trusted_proxies: [127.0.0.1]", ..Plan::default() }).await;
+    for fields in ["2", "3", "4", "5"].map(|host| format!("X-Forwarded-For: 192.0.2.{host}\r\n")) {
+        world.fields = fields.leak();
+        for _ in 0..31 {
+            with_form(&world, &[("client_id", "app")]).await;
+        }
+    }
+    world.fields = "X-Forwarded-For: 192.0.2.1\r\n";
+    token_of(&world.post("/token", Some(APP), &GRANT).await);
+}
+
 /// A client's site, which answers everything with the document that it has now.
 async fn site(document: &Arc<Mutex<String>>) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
