@@ -111,7 +111,7 @@ pub(super) async fn decide(
     endpoints: &Endpoints,
 ) -> Result<bool> {
     if let Some(errand) = issuer::errand(session, exchange, &gateway.current) {
-        return issuer::answer(session, exchange, errand, endpoints).await.map(|()| true);
+        return issuer::answer(session, exchange, errand, gateway, endpoints).await.map(|()| true);
     }
     match ask_until_it_counts(session, exchange, gateway).await {
         Decision::Forward(permit) => admit(session, exchange, permit, gateway).await,
@@ -140,6 +140,20 @@ pub(super) async fn refuse(session: &mut Session, exchange: &mut Exchange, denia
     }
     let answer = denial.answer(&exchange.request_id);
     answer::send(session, exchange.connection.as_deref(), answer).await
+}
+
+/// Refuses a request that was the issuer's when it began and is no more: as whoever sent it now would be, and in any case. It
+/// carries secrets of a client, so it goes to no API.
+///
+/// # Errors
+///
+/// When the client can no longer be written to.
+pub(super) async fn refuse_moved(session: &mut Session, exchange: &mut Exchange, gateway: &Gateway) -> Result<()> {
+    let denial = match ask_until_it_counts(session, exchange, gateway).await {
+        Decision::Deny(denial) => denial,
+        Decision::Forward(_) | Decision::Answer(_) | Decision::AwaitKeys(_) => Denial::new(Reason::HostUnknown, None),
+    };
+    refuse(session, exchange, &denial).await
 }
 
 /// Asks the guard, and asks again under the configuration that took the place of the one that was asked: once a reload

@@ -1,7 +1,7 @@
 //! The way of every request that a client must prove itself for: form, proof, decision, and only then what has effect.
 //!
-//! Where another configuration took the place of the one that was asked, the same request is asked again: what was decided
-//! by the one before counts for nothing.
+//! Where another configuration took the place of the one that was asked, the bridge asks again, from the head on: what was
+//! decided by the one before counts for nothing.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,11 +18,10 @@ use super::proof::Proof;
 use super::refused::Refused;
 use super::throttle::Asker;
 use super::token::{self, Ready, grant_label};
-use super::{Call, Desk, Told};
+use super::{Call, Desk, Superseded, Told};
 use crate::config::Client;
-use crate::issuer::{ClientCredential, ClientFault, Endpoint, Form};
+use crate::issuer::{ClientCredential, Endpoint, Form};
 use crate::oauth::OAuthError;
-use crate::snapshot::Snapshot;
 use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
 
@@ -44,23 +43,43 @@ struct Known {
 /// Answers a request to an endpoint that takes secrets.
 pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<Call>, headers: HeaderMap) -> Response {
     let mut known = Known { grant: "none", client: None, resource: None };
-    let snapshot = desk.gateway.current.load();
-    let result = match read(&call, &headers) {
-        Ok(form) => {
-            known.grant = grant_label(&form);
-            match proof(&headers, &form) {
-                Ok(proof) => serve(&desk, &call, &form, proof, &mut known).await,
-                Err(fault) => Err(fault.into()),
-            }
-        }
+    let judged = judge(&desk, &call, &headers, &mut known).await;
+    if !desk.gateway.current.is(&call.snapshot) {
+        let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+        response.extensions_mut().insert(Superseded);
+        return response;
+    }
+    let result = match judged {
+        Ok(decided) => do_it(&desk, &call, decided, &known).await,
         Err(refused) => Err(refused),
     };
     result.unwrap_or_else(|refused| {
         record_refusal(&desk, &call, &known, &refused);
-        let mut response = refused.answer(&call, snapshot.config.issuer.as_ref());
+        let mut response = refused.answer(&call);
         response.extensions_mut().insert(Told(refused.to_string()));
         response
     })
+}
+
+/// Who asks, and what comes of it. Nothing has had an effect afterwards but that a proof was used up.
+async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known) -> Result<Decided, Refused> {
+    let snapshot = &call.snapshot;
+    let form = read(call, headers)?;
+    known.grant = grant_label(&form);
+    known.resource = form.one("resource").filter(|name| snapshot.resource(name).is_some()).map(str::to_owned);
+    let fields = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+    let proof = Proof::new(ClientCredential::read(fields, &form)?, Arc::clone(&call.used));
+    let claimed = proof.claimed(snapshot);
+    known.client = claimed.map(str::to_owned);
+    if let Some(wait) = desk.throttle.wait(Asker { peer: call.peer, client: claimed }, Instant::now()) {
+        return Err(Refused::Throttled { seconds: wait.as_secs() + 1 });
+    }
+    let client = proof.client(desk, snapshot).await?;
+    // A name alone proves nothing.
+    if client.is_confidential() {
+        desk.throttle.succeeded(call.peer, &client.id, Instant::now());
+    }
+    decide(desk, call, client, &form).await
 }
 
 fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
@@ -76,50 +95,8 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     Ok(Form::parse(call.body.expose())?)
 }
 
-fn proof(headers: &HeaderMap, form: &Form) -> Result<Proof, ClientFault> {
-    let fields = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
-    ClientCredential::read(fields, form).map(Proof::new)
-}
-
-async fn serve(
-    desk: &Desk,
-    call: &Call,
-    form: &Form,
-    mut proof: Proof,
-    known: &mut Known,
-) -> Result<Response, Refused> {
-    let current = &desk.gateway.current;
-    loop {
-        let snapshot = current.load();
-        let claimed = proof.claimed(&snapshot);
-        known.client = claimed.map(str::to_owned);
-        known.resource = form.one("resource").filter(|name| snapshot.resource(name).is_some()).map(str::to_owned);
-        if let Some(wait) = desk.throttle.wait(Asker { peer: call.peer, client: claimed }, Instant::now()) {
-            return Err(Refused::Throttled { seconds: wait.as_secs() + 1 });
-        }
-        let decided = match proof.client(desk, &snapshot).await {
-            Ok(client) => {
-                // A name alone proves nothing.
-                if client.is_confidential() {
-                    desk.throttle.succeeded(call.peer, &client.id, Instant::now());
-                }
-                decide(desk, call, &snapshot, client, form).await
-            }
-            Err(refused) => Err(refused),
-        };
-        if current.is(&snapshot) {
-            return do_it(desk, call, &snapshot, decided?, known).await;
-        }
-    }
-}
-
-async fn decide(
-    desk: &Desk,
-    call: &Call,
-    snapshot: &Arc<Snapshot>,
-    client: &Client,
-    form: &Form,
-) -> Result<Decided, Refused> {
+async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form) -> Result<Decided, Refused> {
+    let snapshot = &call.snapshot;
     match call.endpoint {
         Endpoint::Token => {
             token::decide(desk, snapshot, client, form).await.map(|ready| Decided::Token(Box::new(ready)))
@@ -132,13 +109,8 @@ async fn decide(
 }
 
 /// Does what was decided, and writes it down.
-async fn do_it(
-    desk: &Desk,
-    call: &Call,
-    snapshot: &Snapshot,
-    decided: Decided,
-    known: &Known,
-) -> Result<Response, Refused> {
+async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Result<Response, Refused> {
+    let snapshot = &call.snapshot;
     let line =
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };
     match decided {

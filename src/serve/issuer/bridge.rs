@@ -5,6 +5,7 @@
 //! got them otherwise.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -17,13 +18,14 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
 
-use super::{Call, Endpoints, Told};
+use super::{Call, Endpoints, Superseded, Told};
 use crate::guard::{Answer, ConnectionFacts, Decision, Denial, RequestView};
 use crate::issuer::{Endpoint, Site};
 use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
 use crate::serve::connection::Connection;
 use crate::serve::exchange::Exchange;
+use crate::serve::proxy::Gateway;
 use crate::serve::{answer as answers, framing, request};
 use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::metrics::Outcome;
@@ -154,6 +156,9 @@ fn caller(snapshot: &Snapshot, view: &RequestView<'_>) -> IpAddr {
 
 /// Answers a request that is the issuer's.
 ///
+/// A reload may come while the body does, and while keys of others are awaited. Then the request is judged again from its
+/// head on, and whoever would send it anew is not told anything else.
+///
 /// # Errors
 ///
 /// When the client can no longer be written to, or does not send what it announced.
@@ -161,13 +166,11 @@ pub(in crate::serve) async fn answer(
     session: &mut Session,
     exchange: &mut Exchange,
     errand: Errand,
+    gateway: &Gateway,
     endpoints: &Endpoints,
 ) -> Result<()> {
-    let Errand::Endpoint { endpoint, peer, has_query } = errand else {
-        let detail = "a secret was sent in the clear; use TLS, or list the proxy that ends it under `trusted_proxies`";
-        return request::refuse(session, exchange, &Rejection::new(Reason::TransportInsecure, detail).into()).await;
-    };
-    let takes_body = endpoint.takes_secrets() && session.req_header().method == Method::POST;
+    let Errand::Endpoint { endpoint: first, .. } = errand else { return refuse_clear(session, exchange).await };
+    let takes_body = first.takes_secrets() && session.req_header().method == Method::POST;
     let body = match takes_body {
         false => Zeroizing::default(),
         true => match read_body(session, exchange).await? {
@@ -175,20 +178,41 @@ pub(in crate::serve) async fn answer(
             Err(reason) => return request::refuse(session, exchange, &Denial::new(reason, None)).await,
         },
     };
-    let body = Secret::from(body);
-    let call = Call { endpoint, peer, request_id: exchange.request_id.clone(), has_query, body };
-    let Ok(asked) = timeout(PATIENCE, ask(session, endpoints, call)).await else {
-        exchange.record.cause = Some("an endpoint of the issuer took too long".to_owned());
-        return request::refuse(session, exchange, &Denial::new(Reason::KeysUnavailable, None)).await;
-    };
-    let (answer, told) = asked;
-    exchange.record.outcome = Outcome::Answered;
-    exchange.record.cause = told;
-    answers::send(session, exchange.connection.as_deref(), answer).await
+    let (body, used) = (Secret::from(body), Arc::default());
+    loop {
+        let (endpoint, peer, has_query) = match self::errand(session, exchange, &gateway.current) {
+            Some(Errand::Endpoint { endpoint, peer, has_query }) if endpoint == first => (endpoint, peer, has_query),
+            Some(Errand::InTheClear) => return refuse_clear(session, exchange).await,
+            Some(Errand::Endpoint { .. }) | None => return request::refuse_moved(session, exchange, gateway).await,
+        };
+        let call = Call {
+            endpoint,
+            peer,
+            request_id: exchange.request_id.clone(),
+            has_query,
+            body: body.clone(),
+            snapshot: Arc::clone(&exchange.snapshot),
+            used: Arc::clone(&used),
+        };
+        let Ok(asked) = timeout(PATIENCE, ask(session, endpoints, call)).await else {
+            exchange.record.cause = Some("an endpoint of the issuer took too long".to_owned());
+            return request::refuse(session, exchange, &Denial::new(Reason::KeysUnavailable, None)).await;
+        };
+        let Some((answer, told)) = asked else { continue };
+        exchange.record.outcome = Outcome::Answered;
+        exchange.record.cause = told;
+        return answers::send(session, exchange.connection.as_deref(), answer).await;
+    }
 }
 
-/// Asks the router, which sees what it routes by and no more: the endpoint's own path, the header, and the call.
-async fn ask(session: &Session, endpoints: &Endpoints, call: Call) -> (Answer, Option<String>) {
+async fn refuse_clear(session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+    let detail = "a secret was sent in the clear; use TLS, or list the proxy that ends it under `trusted_proxies`";
+    request::refuse(session, exchange, &Rejection::new(Reason::TransportInsecure, detail).into()).await
+}
+
+/// Asks the router, which sees what it routes by and no more: the endpoint's own path, the header, and the call. Nothing
+/// if what it says does not count any more.
+async fn ask(session: &Session, endpoints: &Endpoints, call: Call) -> Option<(Answer, Option<String>)> {
     let header = session.req_header();
     let mut request = Request::new(Body::empty());
     // The answer to HEAD is that to GET; what is not sent of it is left out where it is written.
@@ -197,7 +221,10 @@ async fn ask(session: &Session, endpoints: &Endpoints, call: Call) -> (Answer, O
     *request.headers_mut() = header.headers.clone();
     request.extensions_mut().insert(call);
     let Ok(response) = endpoints.0.clone().oneshot(request).await;
-    taken_apart(response).await
+    match response.extensions().get::<Superseded>() {
+        Some(Superseded) => None,
+        None => Some(taken_apart(response).await),
+    }
 }
 
 async fn taken_apart(response: Response) -> (Answer, Option<String>) {

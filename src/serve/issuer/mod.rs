@@ -5,7 +5,7 @@
 //! [`minted_tokens`] what comes of it, `refused` why it is nothing. [`documents`] are for everybody. What may be minted is
 //! decided in [`crate::issuer`].
 //!
-//! The router knows no configuration: each request pins the snapshot that is current, so a reload makes nothing anew.
+//! The router knows no configuration: each request brings the snapshot that it is judged by, so a reload makes nothing anew.
 //! Deliberately absent: CORS at the endpoints that take secrets. No grant is open to a client that runs in a browser, and
 //! what no page needs, no page may read (`minted_tokens` never, by RFC 7662 §4).
 
@@ -23,7 +23,7 @@ use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -38,8 +38,9 @@ pub(super) use bridge::{answer, beside, errand};
 use self::client_keys::ClientKeys;
 use self::throttle::Throttle;
 use super::proxy::Gateway;
-use crate::issuer::Endpoint;
+use crate::issuer::{Endpoint, OneUse};
 use crate::secret::Secret;
+use crate::snapshot::Snapshot;
 
 /// What the endpoints share.
 #[derive(Clone, Debug)]
@@ -70,11 +71,20 @@ struct Call {
     has_query: bool,
     /// The whole body.
     body: Secret,
+    /// What it is judged by.
+    snapshot: Arc<Snapshot>,
+    /// What was used up for it: it may be judged again under another configuration.
+    used: Arc<Mutex<Option<OneUse>>>,
 }
 
 /// Why a caller got nothing, on its way from an endpoint to the request's line in the log.
 #[derive(Clone, Debug)]
 struct Told(String);
+
+/// Another configuration took the place of the one that a request was judged by, before anything had an effect: what was
+/// judged counts for nothing.
+#[derive(Clone, Copy, Debug)]
+struct Superseded;
 
 /// All endpoints, ready to be asked.
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! Who asks: the proof that a client sent, held against the configuration, its keys, and what was used before.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::Desk;
 use super::refused::Refused;
 use crate::clock::Timestamp;
@@ -13,12 +15,13 @@ use crate::snapshot::Snapshot;
 #[derive(Debug)]
 pub(super) struct Proof {
     credential: ClientCredential,
-    used: Option<OneUse>,
+    used: Arc<Mutex<Option<OneUse>>>,
 }
 
 impl Proof {
-    pub(super) fn new(credential: ClientCredential) -> Self {
-        Self { credential, used: None }
+    /// `used` is what the same request has used up already.
+    pub(super) fn new(credential: ClientCredential, used: Arc<Mutex<Option<OneUse>>>) -> Self {
+        Self { credential, used }
     }
 
     /// Whom it claims to come from, if the configuration knows somebody of that name.
@@ -40,7 +43,7 @@ impl Proof {
     /// # Errors
     ///
     /// [`Refused`] if it proves nobody, or if that cannot be told now.
-    pub(super) async fn client<'s>(&mut self, desk: &Desk, snapshot: &'s Snapshot) -> Result<&'s Client, Refused> {
+    pub(super) async fn client<'s>(&self, desk: &Desk, snapshot: &'s Snapshot) -> Result<&'s Client, Refused> {
         let server = snapshot.config.issuer.as_ref().ok_or(Refused::NoIssuer)?;
         let client = match &self.credential {
             ClientCredential::Secret(readings) => by_secret(server, readings)?,
@@ -54,9 +57,11 @@ impl Proof {
                 }
                 let client = with_keys(server, assertion.client())?.0;
                 let use_of_it = judge(desk, snapshot, &assertion).await?;
-                if self.used.as_ref() != Some(&use_of_it) {
+                let used = || self.used.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_used = used().as_ref() == Some(&use_of_it);
+                if !is_used {
                     mark(snapshot, &use_of_it).await?;
-                    self.used = Some(use_of_it);
+                    *used() = Some(use_of_it);
                 }
                 client
             }

@@ -8,7 +8,6 @@ use serde_json::json;
 
 use super::Call;
 use super::throttle::Failure;
-use crate::config::AuthorizationServer;
 use crate::issuer::{ClientFault, Refusal};
 use crate::oauth::{OAuthError, Rejection};
 use crate::token::mint::NotMinted;
@@ -105,8 +104,8 @@ impl Refused {
         }
     }
 
-    /// What to send; `server` is ours, as the challenge names it.
-    pub(super) fn answer(&self, call: &Call, server: Option<&AuthorizationServer>) -> Response {
+    /// What to send.
+    pub(super) fn answer(&self, call: &Call) -> Response {
         let error = self.error();
         let (status, retry_after) = match (error, self) {
             (Some(error), _) => (error.status(), None),
@@ -124,7 +123,7 @@ impl Refused {
             headers.insert(RETRY_AFTER, seconds.into());
         }
         if status == StatusCode::UNAUTHORIZED {
-            let realm = server.map_or("", |server| &server.issuer);
+            let realm = call.snapshot.config.issuer.as_ref().map_or("", |server| &server.issuer);
             let challenge = HeaderValue::from_str(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""));
             headers.insert(WWW_AUTHENTICATE, challenge.unwrap_or(HeaderValue::from_static("Basic realm=\"issuer\"")));
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request};
-use narrowgate::config::{ClientAuthentication, Listener, Purpose, Tls};
+use narrowgate::config::{ClientAuthentication, Config, Listener, Purpose, Tls};
 use narrowgate::secret::Secret;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
@@ -13,7 +13,7 @@ use proptest::test_runner::TestRunner;
 use tokio::net::TcpStream;
 
 use super::world::{APP, ONE, Plan, World, basic, encoded, token_of};
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::gateway::certificate;
 use crate::tls_client::TlsClient;
 
@@ -137,23 +137,61 @@ async fn only_a_connection_for_the_issuer_reaches_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_reloaded_while_a_body_came_counts() {
-    let world = World::start().await;
+/// The answer to a request whose body came after a reload.
+async fn reloaded_meanwhile(world: &World, host: &str, more: &str, change: impl FnOnce(&mut Config)) -> Reply {
     let mut client = Client::connect(world.address).await;
     let head = format!(
-        "POST /token HTTP/1.1\r\nHost: auth.example\r\nExpect: 100-continue\r\nContent-Length: {}\r\n{}\r\n",
+        "POST /token HTTP/1.1\r\nHost: {host}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n{}{more}\r\n",
         good().len(),
         fields()
     );
     client.send(head).await;
     assert!(client.head().await.starts_with("HTTP/1.1 100"));
-    world.reload(|config| {
-        let app = &mut config.issuer.as_mut().unwrap().clients[0];
-        app.authentication = ClientAuthentication::Secrets(vec![Secret::new("another-one")]);
-    });
+    world.reload(change);
     client.send(good()).await;
-    assert_eq!(client.reply().await.status, 401);
+    client.reply().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_reloaded_while_a_body_came_counts() {
+    let world = World::start().await;
+    token_of(&reloaded_meanwhile(&world, "auth.example", "", |_| {}).await);
+    let reply = reloaded_meanwhile(&world, "auth.example", "", |config| {
+        let server = config.issuer.as_mut().unwrap();
+        server.issuer = "https://auth.example/".to_owned();
+        server.clients[0].authentication = ClientAuthentication::Secrets(vec![Secret::new("another-one")]);
+    });
+    let reply = reply.await;
+    assert_eq!(reply.status, 401);
+    assert!(reply.field("www-authenticate").unwrap().contains("realm=\"https://auth.example/\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_moved_while_a_body_came_answers_no_more() {
+    for (url, status) in [("https://elsewhere.example", 421), ("https://auth.example/t1", 404)] {
+        let world = World::start().await;
+        let reply = reloaded_meanwhile(&world, "auth.example", "", |config| {
+            config.issuer.as_mut().unwrap().url = url.parse().unwrap();
+        });
+        assert_eq!(reply.await.status, status, "{url}");
+    }
+    let world = World::start().await;
+    let reply = reloaded_meanwhile(&world, "auth.example", "", |config| {
+        config.issuer.as_mut().unwrap().url = "https://elsewhere.example".parse().unwrap();
+        let api = &mut config.resources[0];
+        api.public = true;
+        api.matches.hosts[0].host = "auth.example".to_owned();
+    });
+    assert_eq!(reply.await.status, 421, "a secret goes to no API");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_trusted_no_more_names_nobody() {
+    let world = World::planned(Plan { yaml: "trusted_proxies: [127.0.0.1]", ..Plan::default() }).await;
+    let named = "X-Forwarded-Host: auth.example\r\n";
+    token_of(&reloaded_meanwhile(&world, "gate.internal", named, |_| {}).await);
+    let reply = reloaded_meanwhile(&world, "gate.internal", named, |config| config.trusted_proxies.clear()).await;
+    assert_eq!(reply.status, 421);
 }
 
 #[tokio::test(flavor = "multi_thread")]
