@@ -9,7 +9,7 @@ use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::keys;
 use super::matrix::{self, Resources, Row, Rows};
-use super::model::{Client, ClientAuthentication, GrantType, IssuerId, ResourceId};
+use super::model::{Client, ClientAuthentication, GrantType, IssuerId, ResourceId, SecretMethod};
 use super::read::{Reader, Section};
 use super::yaml::{Key, Node};
 use crate::secret::Secret;
@@ -54,7 +54,7 @@ fn client<'n>(
     let before = reader.log.errors();
     check_id(reader, key);
     let Some(mut section) = reader.section(node, format!("the client `{}`", key.shown())) else { return written };
-    let authentication = authentication(reader, &mut section);
+    let (authentication, secret_method) = authentication(reader, &mut section);
     let grants = section.optional(reader, "grants", grants);
     let rows = matrix::rows(reader, &mut section, resources);
     let known_as = section.optional(reader, "known_as", |reader, node| known.read(reader, node, &key.text));
@@ -71,6 +71,7 @@ fn client<'n>(
             id: key.text.clone(),
             grants: grants.unwrap_or_default().into_iter().map(|(grant, _)| grant).collect(),
             authentication,
+            secret_method,
             resources: resources.into_iter().map(of_row).collect(),
             default_resource,
             serves,
@@ -97,34 +98,38 @@ fn check_id(reader: &mut Reader, key: &Key) {
 }
 
 /// Reads `secret`, `jwks` and `auth`: how a client proves who it is; nothing if that has faults.
-fn authentication(reader: &mut Reader, section: &mut Section<'_>) -> Option<ClientAuthentication> {
+fn authentication(
+    reader: &mut Reader,
+    section: &mut Section<'_>,
+) -> (Option<ClientAuthentication>, Option<SecretMethod>) {
     let secrets = section.optional(reader, "secret", secrets);
     let keys = section.optional(reader, "jwks", keys::of_client);
     let (has_secret, jwks) = (section.get("secret").is_some(), section.get("jwks"));
     if let Some(node) = jwks.filter(|_| has_secret) {
         let message = "`secret` and `jwks` both say how the client proves who it is";
         reader.log.error(node.owner, message, "keep `jwks`, which leaves nothing to steal here, or `secret`");
-        return None;
+        return (None, None);
     }
     let (what, fitting): (_, &[&str]) = match (has_secret, jwks) {
         (true, _) => ("a `secret`", &["client_secret_basic", "client_secret_post"]),
         (false, Some(_)) => ("`jwks`", &["private_key_jwt"]),
         (false, None) => ("neither `secret` nor `jwks`", &["none"]),
     };
-    section.optional(reader, "auth", |reader, node| {
+    let method = section.optional(reader, "auth", |reader, node| {
         let words = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
         let method = reader.choice(node, "way to authenticate", &words.map(|word| (word, word)))?;
         if !fitting.contains(&method) {
             let message = format!("`{method}` does not fit: the client has {what}");
             reader.log.error(node.place, message, format!("write `{}`, or leave the key out", fitting.join("` or `")));
         }
-        Some(())
+        Some(SecretMethod::ALL.into_iter().find(|known| known.as_str() == method))
     });
-    match (has_secret, jwks) {
+    let authentication = match (has_secret, jwks) {
         (true, _) => secrets.map(ClientAuthentication::Secrets),
         (false, Some(_)) => keys.map(ClientAuthentication::Keys),
         (false, None) => Some(ClientAuthentication::None),
-    }
+    };
+    (authentication, method.flatten())
 }
 
 /// One secret, or the new one and the old one.

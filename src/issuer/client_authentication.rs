@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use super::AssertionFault;
 use super::client_credential::OfferedSecret;
-use crate::config::{AuthorizationServer, Client, ClientAuthentication, JwksLocation};
+use crate::config::{AuthorizationServer, Client, ClientAuthentication, JwksLocation, SecretMethod};
 use crate::oauth::OAuthError;
 use crate::secret::Secret;
 
@@ -72,21 +72,25 @@ impl ClientFault {
 /// How many secrets are compared at least, whoever is named.
 const COMPARISONS: usize = 2;
 
-/// The client that knows its secret; `readings` are the ways to read what was sent.
+/// The client that knows its secret; `readings` are the ways to read what was sent by `method`.
 ///
 /// # Errors
 ///
 /// [`ClientFault::Unknown`], [`ClientFault::OtherMethod`] or [`ClientFault::WrongSecret`], after the same work.
-pub fn by_secret<'s>(server: &'s AuthorizationServer, readings: &[OfferedSecret]) -> Result<&'s Client, ClientFault> {
+pub fn by_secret<'s>(
+    server: &'s AuthorizationServer,
+    method: SecretMethod,
+    readings: &[OfferedSecret],
+) -> Result<&'s Client, ClientFault> {
     let mut result = Err(ClientFault::Unknown);
     for offered in readings {
         let client = server.client(&offered.id);
         let is_right = is_one_of(client.map_or(&[], secrets), &offered.secret);
         match (client, is_right) {
-            (Some(client), true) => result = Ok(client),
-            (Some(client), false) if result.is_err() => {
-                result =
-                    Err(if secrets(client).is_empty() { ClientFault::OtherMethod } else { ClientFault::WrongSecret });
+            (Some(client), true) if client.allows(method) => result = Ok(client),
+            (Some(client), _) if result.is_err() => {
+                let is_its_method = client.allows(method) && !secrets(client).is_empty();
+                result = Err(if is_its_method { ClientFault::WrongSecret } else { ClientFault::OtherMethod });
             }
             _ => {}
         }
@@ -161,7 +165,7 @@ mod tests {
             .iter()
             .map(|(id, secret)| OfferedSecret { id: (*id).to_owned(), secret: Secret::new(*secret) })
             .collect();
-        by_secret(&server(), &readings).map(|client| client.id.clone())
+        by_secret(&server(), SecretMethod::Basic, &readings).map(|client| client.id.clone())
     }
 
     #[test]
@@ -188,6 +192,20 @@ mod tests {
                 asked(&[(client, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")]),
                 Err(ClientFault::OtherMethod)
             );
+        }
+    }
+
+    #[test]
+    fn a_secret_counts_where_the_client_was_to_put_it() {
+        use SecretMethod::{Basic, Post};
+        let mut server = server();
+        let readings = [OfferedSecret { id: "two".to_owned(), secret: Secret::new("new") }];
+        for (only, in_header, in_form) in [(None, true, true), (Some(Basic), true, false), (Some(Post), false, true)] {
+            server.clients[0].secret_method = only;
+            for (method, is_good) in [(Basic, in_header), (Post, in_form)] {
+                let fault = by_secret(&server, method, &readings).err();
+                assert_eq!(fault, (!is_good).then_some(ClientFault::OtherMethod), "{only:?} {method:?}");
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::form::decode;
 use super::{ClientFault, Form};
+use crate::config::SecretMethod;
 use crate::secret::Secret;
 
 /// `client_assertion_type` of a JWT (RFC 7523 §2.2).
@@ -21,7 +22,12 @@ const MAX_FIELD: usize = 8 << 10;
 /// What a client sent to prove who it is.
 pub enum ClientCredential {
     /// A secret, in the header or in the form; in the header with both of its readings, the encoded one first.
-    Secret(Vec<OfferedSecret>),
+    Secret {
+        /// The ways to read it.
+        readings: Vec<OfferedSecret>,
+        /// Where it stood.
+        method: SecretMethod,
+    },
     /// A signed JWT, and the `client_id` that came beside it.
     Assertion {
         /// Its text.
@@ -68,12 +74,13 @@ impl ClientCredential {
             (Some(field), id, None) => {
                 let readings = basic_readings(field).ok_or(ClientFault::Malformed)?;
                 match id.is_none_or(|id| readings.iter().any(|offered| offered.id == id)) {
-                    true => Ok(Self::Secret(readings)),
+                    true => Ok(Self::Secret { readings, method: SecretMethod::Basic }),
                     false => Err(ClientFault::NameDiffers),
                 }
             }
             (None, Some(id), Some(secret)) => {
-                Ok(Self::Secret(vec![OfferedSecret { id: id.to_owned(), secret: Secret::new(secret) }]))
+                let readings = vec![OfferedSecret { id: id.to_owned(), secret: Secret::new(secret) }];
+                Ok(Self::Secret { readings, method: SecretMethod::Post })
             }
             (None, Some(id), None) => Ok(Self::Name(id.to_owned())),
             (None, None, _) => Err(ClientFault::Missing),
@@ -84,7 +91,7 @@ impl ClientCredential {
 impl fmt::Debug for ClientCredential {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Secret(_) => "Secret(…)",
+            Self::Secret { .. } => "Secret(…)",
             Self::Assertion { .. } => "Assertion(…)",
             Self::Name(_) => "Name(…)",
         })
@@ -127,7 +134,7 @@ mod tests {
     }
 
     fn pairs(credential: Result<ClientCredential, ClientFault>) -> Vec<(String, Vec<u8>)> {
-        let Ok(ClientCredential::Secret(readings)) = credential else { panic!("{credential:?}") };
+        let Ok(ClientCredential::Secret { readings, .. }) = credential else { panic!("{credential:?}") };
         readings.into_iter().map(|offered| (offered.id, offered.secret.expose().to_vec())).collect()
     }
 

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::Endpoint;
-use crate::config::{AuthorizationServer, Client, ClientAuthentication, GrantType};
+use crate::config::{AuthorizationServer, Client, ClientAuthentication, GrantType, SecretMethod};
 use crate::oauth::Algorithm;
 
 #[derive(Serialize)]
@@ -18,6 +18,7 @@ struct Document<'s> {
     introspection_endpoint: Option<String>,
     revocation_endpoint: String,
     response_types_supported: [&'static str; 0],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     grant_types_supported: Vec<&'static str>,
     #[serde(flatten)]
     methods: Methods,
@@ -28,6 +29,7 @@ struct Document<'s> {
 /// Ways to authenticate, at each endpoint.
 #[derive(Serialize)]
 struct Methods {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
@@ -35,6 +37,7 @@ struct Methods {
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
@@ -42,13 +45,13 @@ struct Methods {
 
 /// The document, in JSON.
 pub fn metadata(server: &AuthorizationServer) -> Vec<u8> {
-    let clients = || server.clients.iter().filter(|client| !client.disabled);
-    let serving: Vec<&Client> =
-        clients().filter(|client| client.serves.is_some() && client.is_confidential()).collect();
-    let all: Vec<&Client> = clients().collect();
+    // Both grants, introspection, and what there is to take back are for clients that prove who they are.
+    let clients = || server.clients.iter().filter(|client| !client.disabled && client.is_confidential());
+    let serving: Vec<&Client> = clients().filter(|client| client.serves.is_some()).collect();
     let grants = [GrantType::ClientCredentials, GrantType::TokenExchange];
-    let offered =
-        |grant: &GrantType| all.iter().any(|client| client.is_confidential() && client.grants.contains(grant));
+    let asking: Vec<&Client> =
+        clients().filter(|client| client.grants.iter().any(|grant| grants.contains(grant))).collect();
+    let offered = |grant: &GrantType| asking.iter().any(|client| client.grants.contains(grant));
     let document = Document {
         issuer: &server.issuer,
         token_endpoint: Endpoint::Token.url(server),
@@ -58,12 +61,12 @@ pub fn metadata(server: &AuthorizationServer) -> Vec<u8> {
         response_types_supported: [],
         grant_types_supported: grants.into_iter().filter(offered).map(GrantType::as_str).collect(),
         methods: Methods {
-            token_endpoint_auth_methods_supported: methods(&all),
-            token_endpoint_auth_signing_alg_values_supported: algorithms(&all),
+            token_endpoint_auth_methods_supported: methods(&asking),
+            token_endpoint_auth_signing_alg_values_supported: algorithms(&asking),
             introspection_endpoint_auth_methods_supported: methods(&serving),
             introspection_endpoint_auth_signing_alg_values_supported: algorithms(&serving),
-            revocation_endpoint_auth_methods_supported: methods(&all),
-            revocation_endpoint_auth_signing_alg_values_supported: algorithms(&all),
+            revocation_endpoint_auth_methods_supported: methods(&asking),
+            revocation_endpoint_auth_signing_alg_values_supported: algorithms(&asking),
         },
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
@@ -72,17 +75,16 @@ pub fn metadata(server: &AuthorizationServer) -> Vec<u8> {
 }
 
 fn methods(clients: &[&Client]) -> Vec<&'static str> {
-    let any = |is: fn(&ClientAuthentication) -> bool| clients.iter().any(|client| is(&client.authentication));
     let mut methods = Vec::new();
-    if any(|one| matches!(one, ClientAuthentication::Keys(_))) {
+    if clients.iter().any(|client| matches!(client.authentication, ClientAuthentication::Keys(_))) {
         methods.push("private_key_jwt");
     }
-    if any(|one| matches!(one, ClientAuthentication::Secrets(_))) {
-        methods.extend(["client_secret_basic", "client_secret_post"]);
-    }
-    if any(|one| matches!(one, ClientAuthentication::None)) {
-        methods.push("none");
-    }
+    let with_secret = |method: &SecretMethod| {
+        clients
+            .iter()
+            .any(|client| matches!(client.authentication, ClientAuthentication::Secrets(_)) && client.allows(*method))
+    };
+    methods.extend(SecretMethod::ALL.into_iter().filter(with_secret).map(SecretMethod::as_str));
     methods
 }
 
@@ -133,13 +135,35 @@ mod tests {
     }
 
     #[test]
+    fn only_the_place_of_a_secret_is_told_where_it_counts() {
+        let mut server = server_of(&[("a", ClientAuthentication::Secrets(vec![Secret::new("s")]))]);
+        server.clients[0].secret_method = Some(SecretMethod::Post);
+        let told = document(&server);
+        assert_eq!(told["token_endpoint_auth_methods_supported"], json!(["client_secret_post"]));
+        assert_eq!(told["revocation_endpoint_auth_methods_supported"], json!(["client_secret_post"]));
+    }
+
+    #[test]
+    fn who_gets_no_token_has_no_method_for_one() {
+        let secret = || ClientAuthentication::Secrets(vec![Secret::new("s")]);
+        for change in [|client: &mut Client| client.grants.clear(), |client: &mut Client| client.disabled = true] {
+            let mut server = server_of(&[("a", secret())]);
+            change(&mut server.clients[0]);
+            let told = document(&server);
+            for member in ["grant_types_supported", "token_endpoint_auth_methods_supported"] {
+                assert!(told.get(member).is_none(), "{member}");
+            }
+        }
+    }
+
+    #[test]
     fn no_method_is_told_that_nobody_has() {
         let keys = ClientAuthentication::Keys(Vec::new());
         let mut server = server_of(&[("k", keys), ("p", ClientAuthentication::None)]);
         server.clients[0].serves = Some(ResourceId(0));
         server.clients[1].serves = Some(ResourceId(0));
         let told = document(&server);
-        assert_eq!(told["token_endpoint_auth_methods_supported"], json!(["private_key_jwt", "none"]));
+        assert_eq!(told["token_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
         assert_eq!(told["introspection_endpoint_auth_methods_supported"], json!(["private_key_jwt"]));
         let algorithms = told["token_endpoint_auth_signing_alg_values_supported"].as_array().unwrap();
         assert!(!algorithms.is_empty() && algorithms.iter().all(|name| !name.as_str().unwrap().starts_with("HS")));

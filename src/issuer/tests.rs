@@ -121,6 +121,7 @@ fn client(id: &str) -> Client {
         default_resource: None,
         serves: None,
         exchange: BTreeMap::new(),
+        secret_method: None,
         known_as: BTreeMap::new(),
         disabled: false,
     }

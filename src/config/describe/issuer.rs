@@ -58,6 +58,9 @@ pub(in crate::config) fn client(config: &Config, client: &Client) -> Value {
         "known_as": known_as.collect::<Map<_, _>>(),
         "disabled": client.disabled,
     });
+    if let Some(method) = client.secret_method {
+        described["auth"] = method.as_str().into();
+    }
     match &client.authentication {
         ClientAuthentication::Secrets(secrets) => {
             described["secret"] = secrets.iter().map(|secret| presence(Some(secret))).collect();

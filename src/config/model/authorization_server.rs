@@ -87,6 +87,8 @@ pub struct Client {
     pub grants: Vec<GrantType>,
     /// How it proves who it is.
     pub authentication: ClientAuthentication,
+    /// The only place where a secret of its counts; nothing for both.
+    pub secret_method: Option<SecretMethod>,
     /// The matrix: at which resource it may have which scopes.
     pub resources: BTreeMap<ResourceId, Vec<ScopePattern>>,
     /// The resource that is meant when none is named; one of the matrix.
@@ -134,6 +136,15 @@ pub enum ClientAuthentication {
     None,
 }
 
+/// Where a client puts its secret (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SecretMethod {
+    /// Into the header.
+    Basic,
+    /// Into the form.
+    Post,
+}
+
 /// The label of our own issuer, which no trusted one may have.
 const OWN: &str = "own";
 
@@ -172,11 +183,29 @@ impl AuthorizationServer {
 }
 
 impl Client {
+    /// Whether a secret of its counts there.
+    pub fn allows(&self, method: SecretMethod) -> bool {
+        self.secret_method.is_none_or(|only| only == method)
+    }
+
     /// Whether it can keep a secret, so that whoever proves to be it is it (RFC 6749 §2.1).
     pub fn is_confidential(&self) -> bool {
         match self.authentication {
             ClientAuthentication::Secrets(_) | ClientAuthentication::Keys(_) => true,
             ClientAuthentication::None => false,
+        }
+    }
+}
+
+impl SecretMethod {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Post];
+
+    /// Its registered name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
         }
     }
 }

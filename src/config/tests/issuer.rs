@@ -79,6 +79,7 @@ fn a_client_has_what_its_lines_say_and_nothing_else() {
         serves: Some(here),
         exchange: [(there, vec![edge("read", &["reports"]), edge("order:{id}", &["order:{id}"]), edge("write", &[])])]
             .into(),
+        secret_method: None,
         known_as: [(IssuerId(0), "api".to_owned())].into(),
         disabled: false,
     };

@@ -37,6 +37,7 @@ impl Own {
             default_resource: None,
             serves: None,
             exchange: [].into(),
+            secret_method: None,
             known_as: [(config::IssuerId(0), "web".to_owned())].into(),
             disabled: false,
         };

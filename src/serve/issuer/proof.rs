@@ -28,7 +28,7 @@ impl Proof {
     pub(super) fn claimed<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s str> {
         let server = snapshot.config.issuer.as_ref()?;
         let client = match &self.credential {
-            ClientCredential::Secret(readings) => readings.iter().find_map(|offered| server.client(&offered.id)),
+            ClientCredential::Secret { readings, .. } => readings.iter().find_map(|offered| server.client(&offered.id)),
             ClientCredential::Assertion { compact, .. } => {
                 let text = std::str::from_utf8(compact.expose()).ok()?;
                 server.client(ClientAssertion::parse(text).ok()?.client())
@@ -46,7 +46,7 @@ impl Proof {
     pub(super) async fn client<'s>(&self, desk: &Desk, snapshot: &'s Snapshot) -> Result<&'s Client, Refused> {
         let server = snapshot.config.issuer.as_ref().ok_or(Refused::NoIssuer)?;
         let client = match &self.credential {
-            ClientCredential::Secret(readings) => by_secret(server, readings)?,
+            ClientCredential::Secret { readings, method } => by_secret(server, *method, readings)?,
             ClientCredential::Name(id) => by_name(server, id)?,
             ClientCredential::Assertion { compact, id } => {
                 let malformed = ClientFault::from(AssertionFault::Malformed);

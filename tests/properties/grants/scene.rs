@@ -306,6 +306,7 @@ impl Asker {
             default_resource: self.default.map(ResourceId),
             serves: self.serves.map(ResourceId),
             exchange: self.edges.iter().map(|(api, rules)| (ResourceId(*api), edge(rules))).collect(),
+            secret_method: None,
             known_as: known_as.filter_map(|(at, id)| Some((IssuerId(at), (*id)?.to_owned()))).collect(),
             disabled: false,
         }

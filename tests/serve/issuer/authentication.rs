@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{ClientAuthentication, JwksLocation};
+use narrowgate::config::{ClientAuthentication, JwksLocation, SecretMethod};
 use narrowgate::store::{Revocation, RevocationFeed, SealedKeyRing, Store, StoreError};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -56,6 +56,19 @@ async fn the_registered_method_binds() {
     }
     let fields = "Content-Type: application/x-www-form-urlencoded\r\nAuthorization: Bearer a.b.c\r\n";
     assert_eq!(told(&world.ask("POST", "/token", fields, encoded(&GRANT).as_bytes()).await), invalid_client());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_counts_only_where_the_client_was_to_put_it() {
+    let world = World::start().await;
+    let in_form = [("client_id", "app"), ("client_secret", "app-s3cret")];
+    for (only, good) in [(SecretMethod::Basic, true), (SecretMethod::Post, false)] {
+        world.reload(|config| config.issuer.as_mut().unwrap().clients[0].secret_method = Some(only));
+        let (header, form) = (world.post("/token", Some(APP), &GRANT).await, with_form(&world, &in_form).await);
+        let (taken, refused) = if good { (header, form) } else { (form, header) };
+        token_of(&taken);
+        assert_eq!(told(&refused), invalid_client(), "{only:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

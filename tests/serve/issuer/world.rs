@@ -215,6 +215,7 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         default_resource: None,
         serves: None,
         exchange: BTreeMap::new(),
+        secret_method: None,
         known_as: BTreeMap::new(),
         disabled: false,
     };
