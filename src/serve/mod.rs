@@ -17,6 +17,7 @@ mod forward;
 mod framing;
 mod issuer;
 pub mod listen;
+mod minting;
 mod narrowing;
 mod proxy;
 mod request;

@@ -4,18 +4,21 @@
 //! What it may say is decided by [`narrow`]; here it is signed, and found again for the next request with the same token.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::minting::{Occasion, Unsigned};
 use crate::clock::Timestamp;
 use crate::config::ResourceId;
 use crate::guard::Permit;
 use crate::issuer::{Refusal, TokenFacts, narrow};
 use crate::oauth::{Reason, Rejection};
 use crate::snapshot::Snapshot;
+use crate::telemetry::Metrics;
 use crate::token::TokenDigest;
 use crate::token::mint::{MintedToken, NotMinted};
 
@@ -24,6 +27,13 @@ const MARGIN: u64 = 30;
 
 /// Narrowed tokens, by what they were made from. Bounded by bytes.
 pub struct NarrowedTokens(Cache<Origin, Arc<Narrowed>, ByWeight>);
+
+/// The request for whose sake a token is narrowed, as audit names it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker<'a> {
+    pub(super) peer: IpAddr,
+    pub(super) request_id: &'a str,
+}
 
 /// What a narrowed token was made from: a token, for a resource of one configuration.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
@@ -71,6 +81,8 @@ impl NarrowedTokens {
         &self,
         snapshot: &Snapshot,
         permit: &Permit,
+        metrics: &Metrics,
+        asker: Asker<'_>,
         now: Timestamp,
     ) -> Result<HeaderValue, Rejection> {
         let verified = permit.verified().ok_or_else(|| internal("nothing was verified that could be narrowed"))?;
@@ -79,7 +91,7 @@ impl NarrowedTokens {
         if let Some(known) = self.0.get(&origin).filter(|known| now < known.until) {
             return Ok(known.credential.clone());
         }
-        let minted = mint(snapshot, permit, now)?;
+        let minted = mint(snapshot, permit, metrics, asker, now)?;
         let credential = credential(&minted)?;
         let ends = minted.access_token().expires();
         let source_ends = verified.genuine().expires();
@@ -97,16 +109,23 @@ impl fmt::Debug for NarrowedTokens {
     }
 }
 
-fn mint(snapshot: &Snapshot, permit: &Permit, now: Timestamp) -> Result<MintedToken, Rejection> {
+fn mint(
+    snapshot: &Snapshot,
+    permit: &Permit,
+    metrics: &Metrics,
+    asker: Asker<'_>,
+    now: Timestamp,
+) -> Result<MintedToken, Rejection> {
     let none = || internal("a token is to be narrowed, and there is no issuer");
     let (policy, issuing) = snapshot.policy().zip(snapshot.issuing.as_ref()).ok_or_else(none)?;
     let token = permit.token().ok_or_else(none)?;
     let facts = TokenFacts::of(&policy, token, permit.resource()).map_err(refused)?;
     let grant = narrow(&policy, permit.resource(), &facts).map_err(refused)?;
-    let said = grant.access_token(&policy, now).map_err(not_minted)?;
-    let keys = issuing.keys.load();
-    let algorithm = policy.signing_algorithm(permit.resource()).unwrap_or(keys.default_algorithm());
-    said.sign(&keys, algorithm).map_err(not_minted)
+    let Asker { peer, request_id } = asker;
+    let parent_jti = token.claims().get("jti").and_then(serde_json::Value::as_str);
+    let occasion = Occasion { grant: "narrowing", peer, request_id, parent_jti };
+    let unsigned = Unsigned::new(&policy, issuing, &grant, now).map_err(not_minted)?;
+    unsigned.mint(snapshot, issuing, metrics, &occasion).map_err(not_minted)
 }
 
 fn credential(minted: &MintedToken) -> Result<HeaderValue, Rejection> {

@@ -1,5 +1,6 @@
 //! A request up to the decision: what it is held to, how the guard is asked, and what is done with the answer.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use smallvec::SmallVec;
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::issuer::Endpoints;
+use super::narrowing::Asker;
 use super::proxy::Gateway;
 use super::{answer, framing, issuer};
 use crate::clock::Timestamp;
@@ -243,7 +245,9 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, g
         return refuse(session, exchange, &denial).await.map(|()| true);
     }
     if permit.forward() == Forward::Narrowed {
-        match gateway.narrowed.credential(&snapshot, &permit, Timestamp::now()) {
+        let peer = issuer::peer(session, exchange).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let asker = Asker { peer, request_id: &exchange.request_id };
+        match gateway.narrowed.credential(&snapshot, &permit, &gateway.metrics, asker, Timestamp::now()) {
             Ok(credential) => exchange.narrowed = Some(credential),
             Err(rejection) => {
                 let denial = snapshot.gate.deny_after_all(&permit, rejection);

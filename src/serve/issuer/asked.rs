@@ -4,7 +4,7 @@
 //! decided by the one before counts for nothing.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -12,6 +12,7 @@ use axum::{Extension, Json};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
+use tokio::time::timeout_at;
 
 use super::minted_tokens::{introspected, take_back, to_take_back};
 use super::proof::Proof;
@@ -19,9 +20,10 @@ use super::refused::Refused;
 use super::throttle::Asker;
 use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Superseded, Told};
-use crate::config::Client;
+use crate::config::{Client, Config, ResourceId};
 use crate::issuer::{ClientCredential, Endpoint, Form};
-use crate::oauth::OAuthError;
+use crate::oauth::{OAuthError, ResourceIndicator};
+use crate::serve::minting::Occasion;
 use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
 
@@ -32,25 +34,37 @@ enum Decided {
     Revoke(Option<Revocation>),
 }
 
+/// How long an endpoint may take, keys of others and the store included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// What a request is known to be, for the record.
-struct Known {
-    grant: &'static str,
-    client: Option<String>,
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) grant: &'static str,
+    pub(super) client: Option<String>,
     /// The resource that was asked for, if it is one of ours.
-    resource: Option<String>,
+    pub(super) resource: Option<String>,
+    /// Of the scopes that were asked for, those that this resource has.
+    pub(super) scopes: Option<String>,
+    /// Whose token is to be exchanged.
+    pub(super) subject: Option<String>,
+    /// Which one that is, if it is ours.
+    pub(super) parent_jti: Option<String>,
 }
 
 /// Answers a request to an endpoint that takes secrets.
 pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<Call>, headers: HeaderMap) -> Response {
-    let mut known = Known { grant: "none", client: None, resource: None };
-    let judged = judge(&desk, &call, &headers, &mut known).await;
+    let mut known =
+        Known { grant: "none", client: None, resource: None, scopes: None, subject: None, parent_jti: None };
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let judged = by(until, judge(&desk, &call, &headers, &mut known)).await;
     if !desk.gateway.current.is(&call.snapshot) {
         let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
         response.extensions_mut().insert(Superseded);
         return response;
     }
     let result = match judged {
-        Ok(decided) => do_it(&desk, &call, decided, &known).await,
+        Ok(decided) => by(until, do_it(&desk, &call, decided, &known)).await,
         Err(refused) => Err(refused),
     };
     result.unwrap_or_else(|refused| {
@@ -61,12 +75,17 @@ pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<
     })
 }
 
+/// What comes in time.
+async fn by<T>(until: tokio::time::Instant, work: impl Future<Output = Result<T, Refused>>) -> Result<T, Refused> {
+    timeout_at(until, work).await.unwrap_or(Err(Refused::TooSlow))
+}
+
 /// Who asks, and what comes of it. Nothing has had an effect afterwards but that a proof was used up.
 async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
     let form = read(call, headers)?;
     known.grant = grant_label(&form);
-    known.resource = form.one("resource").filter(|name| snapshot.resource(name).is_some()).map(str::to_owned);
+    known.learn_target(&form, &snapshot.config, |key| snapshot.resource(key));
     let fields = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
     let proof = Proof::new(ClientCredential::read(fields, &form)?, Arc::clone(&call.used));
     let claimed = proof.claimed(snapshot);
@@ -79,7 +98,21 @@ async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known)
     if client.is_confidential() {
         desk.throttle.succeeded(call.peer, &client.id, Instant::now());
     }
-    decide(desk, call, client, &form).await
+    decide(desk, call, client, &form, known).await
+}
+
+impl Known {
+    /// Notes which resource is meant, in whatever spelling, and what is wanted there. What is none of ours is not
+    /// written down: anything may stand in a request.
+    fn learn_target(&mut self, form: &Form, config: &Config, find: impl Fn(&str) -> Option<ResourceId>) {
+        let names = form.all("resource").chain(form.all("audience"));
+        let mut meant = names.filter_map(ResourceIndicator::meant_by).filter_map(|key| find(key.as_str()));
+        let Some(resource) = meant.next().and_then(|id| config.resources.get(id.0)) else { return };
+        self.resource = Some(resource.key.as_str().to_owned());
+        let has = |scope: &&str| resource.scopes.iter().any(|(pattern, _)| pattern.covers(scope));
+        let scopes = form.one("scope").map(|scopes| scopes.split(' ').filter(has).collect::<Vec<_>>().join(" "));
+        self.scopes = scopes.filter(|scopes| !scopes.is_empty());
+    }
 }
 
 fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
@@ -95,11 +128,11 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     Ok(Form::parse(call.body.expose())?)
 }
 
-async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form) -> Result<Decided, Refused> {
+async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
     match call.endpoint {
         Endpoint::Token => {
-            token::decide(desk, snapshot, client, form).await.map(|ready| Decided::Token(Box::new(ready)))
+            token::decide(desk, snapshot, client, form, known).await.map(|ready| Decided::Token(Box::new(ready)))
         }
         Endpoint::Introspection => introspected(desk, snapshot, client, form).map(Decided::Introspected),
         Endpoint::Revocation => to_take_back(desk, snapshot, client, form).map(Decided::Revoke),
@@ -114,25 +147,16 @@ async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Res
     let line =
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };
     match decided {
-        Decided::Token(mut ready) => {
-            let (resource, parent_jti) = (ready.resource, ready.parent_jti.take());
-            let (minted, issued_as) = ready.sign(snapshot)?;
-            let said = minted.access_token();
-            AuditLine {
-                grant: Some(known.grant),
-                subject: Some(said.subject()),
-                resource: Some(said.audience().as_str()),
-                scopes: said.scope(),
-                jti: Some(said.jti()),
-                parent_jti: parent_jti.as_deref(),
-                expires: Some(said.expires().0),
-                ..line(Deed::TokenIssued)
-            }
-            .write();
-            if let Some(pool) = snapshot.upstreams.get(resource.0) {
-                desk.gateway.metrics.token_issued(known.grant, pool.resource());
-            }
-            Ok(Json(token::answer(&minted, issued_as)).into_response())
+        Decided::Token(ready) => {
+            let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
+            let occasion = Occasion {
+                grant: known.grant,
+                peer: call.peer,
+                request_id: &call.request_id,
+                parent_jti: known.parent_jti.as_deref(),
+            };
+            let minted = ready.unsigned.mint(snapshot, issuing, &desk.gateway.metrics, &occasion)?;
+            Ok(Json(token::answer(&minted, ready.issued_as)).into_response())
         }
         Decided::Introspected(answer) => Ok(Json(answer).into_response()),
         Decided::Revoke(None) => Ok(StatusCode::OK.into_response()),
@@ -159,7 +183,10 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
     let reason = refused.to_string();
     AuditLine {
         client: known.client.as_deref(),
+        subject: known.subject.as_deref(),
         resource: known.resource.as_deref(),
+        scopes: known.scopes.as_deref(),
+        parent_jti: known.parent_jti.as_deref(),
         grant: (call.endpoint == Endpoint::Token).then_some(known.grant),
         reason: Some(&reason),
         ..AuditLine::new(deed, &call.request_id, call.peer)
@@ -167,5 +194,18 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
     .write();
     if call.endpoint == Endpoint::Token {
         desk.gateway.metrics.token_refused(known.grant, refused.label());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_too_long_is_a_refusal_of_its_own() {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let late = by(until, std::future::pending::<Result<(), Refused>>()).await.unwrap_err();
+        assert_eq!((late.label(), late.error()), ("unavailable", None));
+        assert_eq!(late.to_string(), "the answer took too long");
     }
 }

@@ -6,7 +6,6 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
@@ -32,9 +31,6 @@ use crate::telemetry::metrics::Outcome;
 
 /// The longest body, in bytes.
 const BODY_BYTES: u64 = 64 << 10;
-
-/// How long an endpoint may take, keys of others and the store included.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -135,6 +131,12 @@ fn came_by_tls<'v>(protos: impl Iterator<Item = &'v [u8]>) -> Option<bool> {
     protos.map(|proto| proto.eq_ignore_ascii_case(b"https")).reduce(|one, other| one && other)
 }
 
+/// Who asks, as audit and throttle call him.
+pub(in crate::serve) fn peer(session: &Session, exchange: &Exchange) -> Option<IpAddr> {
+    let connection = exchange.connection.as_deref()?;
+    Some(caller(&exchange.snapshot, &request::view(session, connection, false)))
+}
+
 /// Who asks: the last address that no trusted proxy has, as far as they tell.
 fn caller(snapshot: &Snapshot, view: &RequestView<'_>) -> IpAddr {
     let peer = view.connection.peer;
@@ -194,11 +196,7 @@ pub(in crate::serve) async fn answer(
             snapshot: Arc::clone(&exchange.snapshot),
             used: Arc::clone(&used),
         };
-        let Ok(asked) = timeout(PATIENCE, ask(session, endpoints, call)).await else {
-            exchange.record.cause = Some("an endpoint of the issuer took too long".to_owned());
-            return request::refuse(session, exchange, &Denial::new(Reason::KeysUnavailable, None)).await;
-        };
-        let Some((answer, told)) = asked else { continue };
+        let Some((answer, told)) = ask(session, endpoints, call).await else { continue };
         exchange.record.outcome = Outcome::Answered;
         exchange.record.cause = told;
         return answers::send(session, exchange.connection.as_deref(), answer).await;

@@ -33,7 +33,7 @@ use http::{HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub(super) use bridge::{answer, beside, errand};
+pub(super) use bridge::{answer, beside, errand, peer};
 
 use self::client_keys::ClientKeys;
 use self::throttle::Throttle;

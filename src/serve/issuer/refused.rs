@@ -51,6 +51,9 @@ pub(super) enum Refused {
     /// Something that is needed does not work now.
     #[error("{0}")]
     Unavailable(String),
+    /// The keys of somebody else, or the store, let us wait.
+    #[error("the answer took too long")]
+    TooSlow,
     /// There is no issuer any more.
     #[error("there is no issuer in this configuration")]
     NoIssuer,
@@ -70,7 +73,7 @@ impl Refused {
                 NotMinted::ClientId => Some(OAuthError::UnauthorizedClient),
                 NotMinted::Randomness | NotMinted::NoKey(_) | NotMinted::Signature => None,
             },
-            Self::Throttled { .. } | Self::Unavailable(_) | Self::NoIssuer => None,
+            Self::Throttled { .. } | Self::Unavailable(_) | Self::TooSlow | Self::NoIssuer => None,
         }
     }
 

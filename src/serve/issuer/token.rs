@@ -1,47 +1,52 @@
 //! From an authenticated request to what a token will say, and to the answer that carries it (RFC 6749 §5.1, RFC 8693 §2.2).
-//!
-//! A signature takes 20 to 600 µs, less than it costs to hand it to another thread and wait; it is made where the request is.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Desk;
+use super::asked::Known;
 use super::refused::Refused;
 use crate::clock::Timestamp;
 use crate::config::{Client, GrantType, ResourceId};
 use crate::issuer::{
-    Exchange, Form, Grant, Policy, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials,
-    exchange_target, token_exchange,
+    Exchange, Form, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials, exchange_target,
+    token_exchange,
 };
-use crate::oauth::{Reason, Rejection, SigningAlgorithm};
+use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
+use crate::serve::minting::Unsigned;
 use crate::snapshot::Snapshot;
-use crate::token::mint::{AccessToken, MintedToken};
+use crate::token::mint::MintedToken;
 use crate::token::{self, GenuineToken, Presented};
 
-/// A token that only has to be signed.
+/// A token that only has to be minted, and what the answer calls it where it must say so.
 pub(super) struct Ready {
-    pub(super) token: AccessToken,
-    pub(super) resource: ResourceId,
-    pub(super) parent_jti: Option<String>,
-    algorithm: SigningAlgorithm,
-    issued_as: Option<TokenType>,
+    pub(super) unsigned: Unsigned,
+    pub(super) issued_as: Option<TokenType>,
 }
 
-/// Decides what the client gets.
+/// Decides what the client gets; what is found out on the way is `known` also where that is nothing.
 ///
 /// # Errors
 ///
 /// [`Refused`] says why it is nothing.
-pub(super) async fn decide(desk: &Desk, snapshot: &Snapshot, client: &Client, form: &Form) -> Result<Ready, Refused> {
+pub(super) async fn decide(
+    desk: &Desk,
+    snapshot: &Snapshot,
+    client: &Client,
+    form: &Form,
+    known: &mut Known,
+) -> Result<Ready, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
     let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
-    let (grant, issued_as, parent) = match TokenRequest::read(form)? {
-        TokenRequest::ClientCredentials(wanted) => (client_credentials(&policy, client, &wanted)?, None, None),
+    let (grant, issued_as) = match TokenRequest::read(form)? {
+        TokenRequest::ClientCredentials(wanted) => (client_credentials(&policy, client, &wanted)?, None),
         TokenRequest::TokenExchange { wanted, subject, actor, requested } => {
             let target = exchange_target(&policy, client, &wanted)?;
             let parent = prove(desk, snapshot, target, &subject).await?;
+            known.subject = snapshot.gate.subject(Some(target), &parent);
+            known.parent_jti = jti(&parent).map(str::to_owned);
             let subject = TokenFacts::of(&policy, &parent, target)?;
             let actor = match &actor {
                 None => None,
@@ -51,33 +56,10 @@ pub(super) async fn decide(desk: &Desk, snapshot: &Snapshot, client: &Client, fo
                 }
             };
             let exchange = Exchange { client, wanted: &wanted, subject: &subject, actor: actor.as_ref() };
-            (token_exchange(&policy, &exchange)?, Some(requested), Some(parent))
+            (token_exchange(&policy, &exchange)?, Some(requested))
         }
     };
-    let algorithm = policy.signing_algorithm(grant.resource());
-    Ok(Ready {
-        token: said(&policy, &grant)?,
-        resource: grant.resource(),
-        parent_jti: parent.as_deref().and_then(jti).map(str::to_owned),
-        algorithm: algorithm.unwrap_or_else(|| issuing.keys.load().default_algorithm()),
-        issued_as,
-    })
-}
-
-fn said(policy: &Policy<'_>, grant: &Grant) -> Result<AccessToken, Refused> {
-    Ok(grant.access_token(policy, Timestamp::now())?)
-}
-
-impl Ready {
-    /// Signs it.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused::NotMinted`] if no key does, and [`Refused::NoIssuer`] if there is none any more.
-    pub(super) fn sign(self, snapshot: &Snapshot) -> Result<(MintedToken, Option<TokenType>), Refused> {
-        let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
-        Ok((self.token.sign(&issuing.keys.load(), self.algorithm)?, self.issued_as))
-    }
+    Ok(Ready { unsigned: Unsigned::new(&policy, issuing, &grant, Timestamp::now())?, issued_as })
 }
 
 /// The answer: what it is, how long it lives, and what it opens.

@@ -3,10 +3,12 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use narrowgate::config::{Config, Forward};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, Plan, SERVICE, TWO, World, token_of};
+use crate::client::Client;
 
 /// Who asks in this test, and in no other.
 const PEER: &str = "198.51.100.77";
@@ -51,7 +53,9 @@ async fn every_deed_is_written_down_and_no_secret() {
     let layer = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
     let subscriber = layer.with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
-    let mut world = World::planned(Plan { yaml: "trusted_proxies: [127.0.0.1]", ..Plan::default() }).await;
+    let narrowing = |config: &mut Config| config.resources[0].forward = Forward::Narrowed;
+    let plan = Plan { yaml: "trusted_proxies: [127.0.0.1]", change: Box::new(narrowing), ..Plan::default() };
+    let mut world = World::planned(plan).await;
     world.fields = "X-Forwarded-For: 198.51.100.77\r\n";
     let subject = world.token(ONE).await;
     let exchange = |target: &'static str| {
@@ -64,6 +68,19 @@ async fn every_deed_is_written_down_and_no_secret() {
     };
     let derived = token_of(&world.post("/token", Some(SERVICE), &exchange(TWO)).await);
     assert_eq!(world.post("/token", Some(SERVICE), &exchange(ONE)).await.status, 400);
+    let more = [
+        ("grant_type", EXCHANGE),
+        ("subject_token", &*subject),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("audience", "https://API2.example:443/"),
+        ("scope", "reports scope-canary"),
+    ];
+    assert_eq!(world.post("/token", Some(SERVICE), &more).await.status, 400);
+    for _ in 0..2 {
+        let mut client = Client::connect(world.address).await;
+        let fields = format!("Authorization: Bearer {subject}\r\n{}", world.fields);
+        assert_eq!(client.ask_at("/", "api1.example", &fields).await.status, 502, "nothing listens behind the gate");
+    }
     assert_eq!(world.post("/token", Some(("app", "wrong-canary")), &exchange(ONE)).await.status, 401);
     assert_eq!(world.post("/token", Some(("id-canary", "wrong-canary")), &exchange(ONE)).await.status, 401);
     assert_eq!(world.post("/revoke", Some(SERVICE), &[("token", &subject)]).await.status, 400);
@@ -79,6 +96,7 @@ async fn every_deed_is_written_down_and_no_secret() {
         r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_target"} 1"#,
         r#"narrowgate_token_refusals_total{grant="token_exchange",error="invalid_client"} 3"#,
         r#"narrowgate_tokens_issued_total{grant="token_exchange",resource="https://api2.example"} 1"#,
+        r#"narrowgate_tokens_issued_total{grant="narrowing",resource="https://api1.example"} 1"#,
     ] {
         assert!(world.gateway.metrics.encode().contains(line), "{line}\n{}", world.gateway.metrics.encode());
     }
@@ -91,8 +109,20 @@ async fn every_deed_is_written_down_and_no_secret() {
         (&second["resource"], &second["scopes"], &second["grant"]),
         (&TWO.into(), &"reports".into(), &"token_exchange".into())
     );
-    let refused = &log.deeds("token_refused")[0];
+    let narrowed: Vec<_> = issued.iter().filter(|line| line["grant"] == "narrowing").collect();
+    assert_eq!(narrowed.len(), 1, "what is found again is not issued");
+    assert_eq!(
+        (&narrowed[0]["client"], &narrowed[0]["resource"], &narrowed[0]["parent_jti"]),
+        (&"app".into(), &ONE.into(), &jti(&subject))
+    );
+    let all = log.deeds("token_refused");
+    let refused = &all[0];
     assert_eq!((&refused["client"], &refused["resource"]), (&"api1-service".into(), &ONE.into()));
+    let wider = &all[1];
+    assert_eq!(
+        (&wider["resource"], &wider["scopes"], &wider["subject"], &wider["parent_jti"]),
+        (&TWO.into(), &"reports".into(), &"app".into(), &jti(&subject))
+    );
     assert!(
         refused["reason"].is_string() && refused["target"] == "narrowgate::audit" && refused["request_id"].is_string()
     );
@@ -100,7 +130,9 @@ async fn every_deed_is_written_down_and_no_secret() {
     assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (4, &"app".into(), None));
     assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));
     let text = log.text();
-    for secret in [&*subject, &derived, &assertion, "app-s3cret", "one-s3cret", "wrong-canary", "id-canary"] {
+    for secret in
+        [&*subject, &derived, &assertion, "app-s3cret", "one-s3cret", "wrong-canary", "id-canary", "scope-canary"]
+    {
         assert!(!text.contains(secret), "{secret} was written down");
     }
     for token in [&subject, &derived, &assertion] {
