@@ -23,13 +23,14 @@ use std::any::Any;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
 use http::{HeaderValue, StatusCode};
+use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -93,7 +94,17 @@ pub(super) struct Endpoints(Router);
 impl Endpoints {
     pub(super) fn new(gateway: Gateway) -> Self {
         let shared = Shared { gateway, throttle: Throttle::default(), client_keys: ClientKeys::default() };
-        Self(router(Desk(Arc::new(shared))))
+        let shared = Arc::new(shared);
+        tokio::spawn(prune(Arc::downgrade(&shared), shared.gateway.current.replacements()));
+        Self(router(Desk(shared)))
+    }
+}
+
+/// Ends the keyrings of clients that each new configuration has no more, for as long as there are endpoints.
+async fn prune(shared: Weak<Shared>, mut replacements: watch::Receiver<u64>) {
+    while replacements.changed().await.is_ok() {
+        let Some(shared) = shared.upgrade() else { return };
+        shared.client_keys.prune(&shared.gateway.current.load().config);
     }
 }
 
