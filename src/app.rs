@@ -5,6 +5,7 @@
 //! when that is, and `restart` what only a restart can change. `office` is our own issuer while it runs: `vault` keeps its
 //! keys, or `key_files` reads them, and `upkeep` is what it does by itself.
 
+mod client_keys;
 mod key_files;
 pub mod keys;
 mod office;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+pub use client_keys::hopeless_clients;
 pub use key_files::{Asking, KeyFilesError};
 pub use reload::Origin;
 pub use vault::KeysError;
@@ -72,6 +74,16 @@ pub enum StartError {
         /// What is wrong with the files.
         why: String,
     },
+    /// A client's key files hold no key that could verify anything.
+    #[error("the client `{client}` can never prove who it is: {why}")]
+    NoClientKeys {
+        /// Its place in the list.
+        at: usize,
+        /// Its id.
+        client: String,
+        /// What is wrong with the files.
+        why: String,
+    },
     /// The store cannot be used.
     #[error("`store: {place}`: {source}")]
     Store {
@@ -98,6 +110,10 @@ impl StartError {
             Self::NoKeys { issuer, .. } => {
                 let hint = "its files must hold a public key that fits `algorithms`";
                 Some(places.keys_unusable(*issuer, &self.to_string(), hint))
+            }
+            Self::NoClientKeys { at, .. } => {
+                let hint = "its files must hold a public key for signatures";
+                Some(places.client_keys_unusable(*at, &self.to_string(), hint))
             }
             Self::Bind(BindError::Certificate(_)) | Self::Gate(_) => Some(places.fault(&self.to_string(), "")),
             Self::Trust(_) => Some(places.fault(&self.to_string(), "look at `trusted_cas`")),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::StartError;
+use super::client_keys::hopeless_clients;
 use super::keys::CurrentOffice;
 use super::office::{Office, OpenStore};
 use crate::config::{Config, IssuerId, StoreLocation, TrustedIssuer};
@@ -109,6 +110,9 @@ impl Workshop {
         // What was fetched under authorities that are all still trusted may go on being used.
         let is_trust_kept = is_trust_same || self.trust.is_within(config.trusted_cas.as_deref());
         let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
+        if let Some(hopeless) = config.issuer.as_ref().and_then(|server| hopeless_clients(server).next()) {
+            return Err(hopeless);
+        }
         let mut new_keyrings = Vec::new();
         let mut tended = Vec::new();
         for (at, issuer) in config.trusted_issuers.iter().enumerate() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::output::{count, print, print_json, tell};
-use crate::app::StartError;
+use crate::app::{self, StartError};
 use crate::config::{self, Config, Environment, Fault, Faults, IssuerId, Loaded, Places};
 use crate::fetch::Fetcher;
 use crate::token::Keyring;
@@ -102,7 +102,7 @@ impl Check {
     }
 }
 
-/// Tells of every issuer whose keys lie in files alone, none of which can be used.
+/// Tells of every issuer, and every client, whose keys lie in files alone, none of which can be used.
 fn keys_at_hand(config: &Config, places: &Places) -> Result<(), Faults> {
     let fetcher = Fetcher::new(config.trusted_cas.as_deref())
         .map_err(|error| Faults(vec![places.fault(&error.to_string(), "look at `trusted_cas`")]))?;
@@ -111,7 +111,8 @@ fn keys_at_hand(config: &Config, places: &Places) -> Result<(), Faults> {
         let why = Keyring::new(issuer.clone(), fetcher.clone()).is_hopeless()?;
         StartError::NoKeys { issuer: IssuerId(at), name: issuer.name.to_string(), why }.fault(places)
     });
-    let faults: Vec<Fault> = hopeless.collect();
+    let clients = config.issuer.iter().flat_map(app::hopeless_clients).filter_map(|error| error.fault(places));
+    let faults: Vec<Fault> = hopeless.chain(clients).collect();
     if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct WrittenClient {
     pub(super) id: String,
     /// Where its id stands.
     pub(super) place: Place,
+    /// Where it says where its keys are, if it has any.
+    pub(super) keys_place: Option<Place>,
     /// Where each resource of its matrix, and each target of its edges, is named.
     pub(super) reached: Vec<(ResourceId, Place)>,
     /// Nothing if it has faults.
@@ -50,10 +52,12 @@ fn client<'n>(
     known: &mut KnownAs<'n>,
     resources: &Resources<'_>,
 ) -> WrittenClient {
-    let mut written = WrittenClient { id: key.text.clone(), place: key.place, reached: Vec::new(), client: None };
+    let mut written =
+        WrittenClient { id: key.text.clone(), place: key.place, keys_place: None, reached: Vec::new(), client: None };
     let before = reader.log.errors();
     check_id(reader, key);
     let Some(mut section) = reader.section(node, format!("the client `{}`", key.shown())) else { return written };
+    written.keys_place = section.get("jwks").map(|node| node.place);
     let (authentication, secret_method) = authentication(reader, &mut section);
     let grants = section.optional(reader, "grants", grants);
     let rows = matrix::rows(reader, &mut section, resources);

@@ -135,7 +135,7 @@ pub(super) fn of_client(reader: &mut Reader, node: &Node) -> Option<Vec<JwksLoca
     let places = reader.one_or_many(node, |reader, item| {
         let path = reader.string(item)?;
         if !path.contains("://") {
-            return key_set(reader, item, &path);
+            return key_set(reader, item, &path).filter(|file| is_public(reader, item, file));
         }
         let url = reader.url(item)?;
         if url.scheme() == "https" || is_loopback(&url) {
@@ -151,6 +151,21 @@ pub(super) fn of_client(reader: &mut Reader, node: &Node) -> Option<Vec<JwksLoca
         return None;
     }
     Some(places)
+}
+
+/// Whether a client's file holds nothing that it signs with itself: then it would prove nothing to anybody who reads it.
+fn is_public(reader: &mut Reader, node: &Node, file: &JwksLocation) -> bool {
+    let JwksLocation::File { json, .. } = file else { return true };
+    let set = serde_json::from_slice::<serde_json::Value>(json).unwrap_or_default();
+    let mut keys = set.get("keys").and_then(serde_json::Value::as_array).into_iter().flatten();
+    // RFC 7518 §6.2.2, §6.3.2 and §6.4.1.
+    let is_secret = |key: &serde_json::Value| ["d", "p", "q", "k"].iter().any(|member| key.get(member).is_some());
+    if !keys.any(is_secret) {
+        return true;
+    }
+    let message = "the file holds a private or a shared key, with which whoever reads it is the client";
+    reader.log.error(node.place, message, "make a new key pair for the client, and put its public half here");
+    false
 }
 
 /// A key set in a file.

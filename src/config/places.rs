@@ -23,6 +23,8 @@ pub struct Places {
     issuer: Option<Place>,
     /// Of each of its key files: where it is named.
     key_files: Vec<Place>,
+    /// Of each of its clients: where it says where its keys are, or where it begins.
+    client_keys: Vec<Place>,
 }
 
 impl Places {
@@ -36,7 +38,9 @@ impl Places {
         let resources = resources.iter().enumerate();
         let broad_tokens = resources.filter_map(|(at, one)| Some((ResourceId(at), one.broad_tokens_place?))).collect();
         let key_files = server.map_or_else(Vec::new, |server| server.key_files.clone());
-        Self { text, keys, broad_tokens, issuer: server.map(|server| server.place), key_files }
+        let clients = server.into_iter().flat_map(|server| &server.clients);
+        let client_keys = clients.map(|client| client.keys_place.unwrap_or(client.place)).collect();
+        Self { text, keys, broad_tokens, issuer: server.map(|server| server.place), key_files, client_keys }
     }
 
     /// Something that is wrong with the file as a whole.
@@ -53,6 +57,12 @@ impl Places {
     /// One of our own issuer's key files, by its place in the list, that nothing can be signed with.
     pub fn key_file_unusable(&self, at: usize, message: &str, hint: &str) -> Fault {
         let place = self.key_files.get(at).copied().or(self.issuer).unwrap_or(START);
+        self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
+    }
+
+    /// A client of our own issuer, by its place in the list, whose keys lie in files alone, none of which can be used.
+    pub fn client_keys_unusable(&self, at: usize, message: &str, hint: &str) -> Fault {
+        let place = self.client_keys.get(at).copied().or(self.issuer).unwrap_or(START);
         self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
     }
 
