@@ -57,8 +57,8 @@ fn client<'n>(
     let before = reader.log.errors();
     check_id(reader, key);
     let Some(mut section) = reader.section(node, format!("the client `{}`", key.shown())) else { return written };
-    written.keys_place = section.get("jwks").map(|node| node.place);
     let (authentication, secret_method) = authentication(reader, &mut section);
+    written.keys_place = section.get("jwks").map(|node| node.place);
     let grants = section.optional(reader, "grants", grants);
     let rows = matrix::rows(reader, &mut section, resources);
     let known_as = section.optional(reader, "known_as", |reader, node| known.read(reader, node, &key.text));
