@@ -109,7 +109,7 @@ impl Gate {
         &self.tables.audiences
     }
 
-    /// Proves a token that is to be exchanged for one of `target`, by the gate's own steps and without leeway. Whether it
+    /// Proves a token that is to be exchanged for one of `target`, by the gate's own steps, without leeway at its end. Whether it
     /// leads there is the grant's to say.
     ///
     /// # Errors

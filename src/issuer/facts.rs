@@ -1,6 +1,6 @@
 //! What an exchange needs to know of a token that was proven: issuer, audience and claims, and nothing of its text.
 //!
-//! Whoever fills a [`TokenFacts`] in has proven the token by the gate's own code: signature, kind, time without leeway,
+//! Whoever fills a [`TokenFacts`] in has proven the token by the gate's own code: signature, kind, time without leeway at its end,
 //! and that it was not revoked. What a proof cannot tell, whose the token is and where it may lead, is judged from these.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -160,7 +160,8 @@ pub fn verify<'a>(
 }
 
 /// Proves a token that is not for an API but is asked about: to be exchanged, introspected or revoked. The same steps as
-/// [`verify()`], without leeway, so that nothing is made of what has ended. What it is good for is judged by whoever asks.
+/// [`verify()`], without leeway at the end, so that nothing is made of what has ended; a clock that is a little behind the
+/// issuer's may take a fresh token all the same. What it is good for is judged by whoever asks.
 ///
 /// # Errors
 ///
@@ -279,12 +280,13 @@ fn check_own(token: &GenuineToken, trusted: &TrustedKeys) -> Result<(), Rejectio
     }
 }
 
-/// `exp`, `nbf` and `iat` against the present, with leeway in seconds; and the lifetime's bound, without it.
-fn check_time(token: &GenuineToken, now: Timestamp, leeway: u64, max_lifetime: u64) -> Result<(), Rejection> {
-    if token.expires.0.saturating_add(leeway) <= now.0 {
+/// `exp`, `nbf` and `iat` against the present, the end with this leeway in seconds and the beginning always with
+/// [`LEEWAY`]; and the lifetime's bound, without any.
+fn check_time(token: &GenuineToken, now: Timestamp, after_end: u64, max_lifetime: u64) -> Result<(), Rejection> {
+    if token.expires.0.saturating_add(after_end) <= now.0 {
         return Err(Rejection { reason: Reason::TokenExpired, detail: "`exp` has passed" });
     }
-    if token.not_before.is_some_and(|start| start.0 > now.0.saturating_add(leeway)) {
+    if token.not_before.is_some_and(|start| start.0 > now.0.saturating_add(LEEWAY)) {
         return Err(Rejection { reason: Reason::TokenNotYetValid, detail: "`nbf` or `iat` lies in the future" });
     }
     let start = token.issued.unwrap_or(now);

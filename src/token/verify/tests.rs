@@ -264,6 +264,28 @@ fn times_are_numbers_and_fail_closed() {
 }
 
 #[test]
+fn what_is_asked_about_may_begin_a_little_late_and_never_ends_so() {
+    let bench = Bench::new();
+    let trusted = bench.trusted();
+    let reason = |claim: &str, value: u64| {
+        let mut draft = Draft::right();
+        Draft::with(claim, json!(value))(&mut draft);
+        let compact = draft.sign(&bench.one);
+        let presented = Presented { compact: &compact, now: NOW, keys_awaited: false };
+        match prove_asked_about(&presented, &trusted, &bench.tokens, |_| Some(Voucher { claims: None })) {
+            Ok(_) => None,
+            Err(Refused::Rejected { rejection, .. }) => Some(rejection.reason),
+            Err(Refused::AwaitKeys(_)) => panic!("keys in files are never awaited"),
+        }
+    };
+    for claim in ["nbf", "iat"] {
+        assert_eq!(reason(claim, NOW.0 + 30), None, "{claim}");
+        assert_eq!(reason(claim, NOW.0 + 31), Some(Reason::TokenNotYetValid), "{claim}");
+    }
+    assert_eq!((reason("exp", NOW.0 + 1), reason("exp", NOW.0)), (None, Some(Reason::TokenExpired)));
+}
+
+#[test]
 fn the_audience_is_a_string_or_strings_and_this_api() {
     let bench = Bench::new();
     let reason = |aud: Value| bench.reason_after(Draft::with("aud", aud));
