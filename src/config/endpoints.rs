@@ -11,12 +11,7 @@ use super::issuers::Issuers;
 use super::model::Match;
 use super::read::Reader;
 use super::resource::WrittenResource;
-
-/// What lies below the issuer's path.
-const BELOW: [&str; 8] =
-    ["/token", "/jwks", "/introspect", "/revoke", "/authorize", "/par", "/login/callback", "/grants"];
-/// Metadata documents, in front of the issuer's path (RFC 8414 §3.1).
-const METADATA: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+use crate::oauth::issuer_paths::{self, OAUTH_METADATA, OPENID_METADATA};
 
 /// Records every fault and warning about what the issuer shares with issuers and resources.
 pub(super) fn check(reader: &mut Reader, server: &WrittenServer, issuers: &Issuers, resources: &[WrittenResource]) {
@@ -65,11 +60,10 @@ struct Endpoint {
 fn own_paths(url: &Url) -> Vec<Endpoint> {
     let base = url.path().trim_end_matches('/');
     let endpoint = |name, path: String| Endpoint { name, folded: path.to_ascii_lowercase() };
-    let below = BELOW.iter().map(|name| endpoint(name, format!("{base}{name}")));
-    let metadata = METADATA.iter().map(|name| endpoint(name, format!("{name}{base}")));
+    let below = issuer_paths::all_below().map(|name| endpoint(name, format!("{base}{name}")));
+    let metadata = [OAUTH_METADATA, OPENID_METADATA].into_iter().map(|name| endpoint(name, format!("{name}{base}")));
     // OpenID Connect Discovery §4 puts its document behind the issuer's path.
-    let appended =
-        METADATA[1..].iter().map(|name| endpoint(name, format!("{base}{name}"))).filter(|_| !base.is_empty());
+    let appended = (!base.is_empty()).then(|| endpoint(OPENID_METADATA, format!("{base}{OPENID_METADATA}")));
     below.chain(metadata).chain(appended).collect()
 }
 

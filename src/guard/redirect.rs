@@ -50,10 +50,12 @@ impl Gate {
         Ok(Document::new(Answer { status: StatusCode::PERMANENT_REDIRECT, headers, body: Bytes::new() }))
     }
 
-    /// Whether a resource, or the metadata document of one, lies at this authority; where there does not matter.
+    /// Whether a resource, the metadata document of one, or our own issuer lies at this authority; where there does not matter.
     fn has_host(&self, authority: &Authority<'_>, own_port: u16, path: &str) -> bool {
         let tables = [&self.tables.routes, &self.tables.documents];
-        tables.into_iter().any(|table| table.find(authority, own_port, path.as_bytes()) != Lookup::UnknownHost)
+        let is_issuers = self.tables.issuer.find(authority, own_port, path.as_bytes()) != Lookup::UnknownHost;
+        is_issuers
+            || tables.into_iter().any(|table| table.find(authority, own_port, path.as_bytes()) != Lookup::UnknownHost)
     }
 }
 
@@ -78,6 +80,7 @@ mod tests {
               https://api.example/v1: { public: true, upstream: http://127.0.0.1:9001 }
               https://two.example: { public: true, upstream: http://127.0.0.1:9001 }
               https://two.example:8443: { public: true, upstream: http://127.0.0.1:9001 }
+            issuer: { url: https://auth.example/t1 }
         ";
         let loaded = parse(yaml, Path::new("gateway.yaml"), &Environment::of_process()).unwrap();
         Gate::new(&loaded.config, Vec::new(), None).unwrap()
@@ -118,6 +121,7 @@ mod tests {
             ("api.example:8080", "/elsewhere;x?", 443, "https://api.example/elsewhere;x?"),
             ("api.example", "/v1", 8443, "https://api.example:8443/v1"),
             ("two.example", "/", 8443, "https://two.example:8443/"),
+            ("auth.example", "/t1/jwks", 443, "https://auth.example/t1/jwks"),
         ] {
             assert_eq!(redirected(host, target, https_port).as_deref(), Ok(location), "{host} {target}");
         }

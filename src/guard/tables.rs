@@ -15,6 +15,8 @@ pub(super) struct Tables {
     pub(super) routes: HostTable<ResourceId>,
     /// Where each metadata document lies.
     pub(super) documents: HostTable<ResourceId>,
+    /// Where our own issuer is.
+    pub(super) issuer: HostTable<()>,
     pub(super) audiences: AudienceTable,
 }
 
@@ -33,7 +35,12 @@ impl Tables {
                     .map_err(|clash| InvalidGate::SameRequests { first: clash.0, second })?;
             }
         }
-        Ok(Self { routes, documents: documents(config), audiences: AudienceTable::new(config)? })
+        Ok(Self {
+            routes,
+            documents: documents(config),
+            issuer: issuer(config),
+            audiences: AudienceTable::new(config)?,
+        })
     }
 
     /// Whether two configurations have equal tables: the same resources in the same places, with the same hosts, paths and
@@ -49,10 +56,22 @@ impl Tables {
                     .into_iter()
                     .all(|(one, other)| one.issuer == other.issuer && one.audiences == other.audiences)
         };
+        let issuer = |config: &Config| config.issuer.as_ref().map(|issuer| issuer.url.clone());
         one.trusted_issuers == other.trusted_issuers
+            && issuer(one) == issuer(other)
             && one.resources.len() == other.resources.len()
             && one.resources.iter().zip(&other.resources).all(|(one, other)| is_same(one, other))
     }
+}
+
+fn issuer(config: &Config) -> HostTable<()> {
+    let mut table = HostTable::default();
+    let url = config.issuer.as_ref().map(|issuer| &issuer.url);
+    if let Some((url, host)) = url.and_then(|url| Some((url, url.host_str()?))) {
+        let at = HostPattern { host: host.to_owned(), port: url.port_or_known_default() };
+        table.insert(&at, HTTPS_PORT, url.path().trim_end_matches('/'), ()).expect("nothing else is in the table");
+    }
+    table
 }
 
 /// Where each metadata document lies: at the authority of its resource's key, where the challenge says that it is, and

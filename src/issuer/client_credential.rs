@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn read(fields: &[&str], body: &str) -> Result<ClientCredential, ClientFault> {
-        let form = Form::parse(body.as_bytes()).unwrap();
+        let form = Form::parse(body.as_bytes(), 8 << 10).unwrap();
         ClientCredential::read(fields.iter().map(|field| field.as_bytes()), &form)
     }
 

@@ -3,6 +3,7 @@
 //! Paths are compared byte for byte: what is not exactly an endpoint is none. Deliberately absent: methods and bodies.
 
 use crate::config::{AuthorizationServer, Config};
+use crate::oauth::issuer_paths::{self, OAUTH_METADATA, OPENID_METADATA, RESERVED};
 use crate::route::Authority;
 
 /// What our own issuer answers itself.
@@ -27,24 +28,20 @@ pub enum Site {
     Elsewhere,
     /// The issuer's authority, but none of its paths.
     Beside,
+    /// One of its paths at which nothing is yet. No API is there either: it would get what is meant for us.
+    Reserved,
     /// One of its endpoints.
     At(Endpoint),
 }
-
-/// Where metadata lies: the issuer's path is put behind this (RFC 8414 §3.1).
-const OAUTH_METADATA: &str = "/.well-known/oauth-authorization-server";
-
-/// Where clients look that know OpenID Connect only: before the issuer's path, or behind it.
-const OPENID_METADATA: &str = "/.well-known/openid-configuration";
 
 impl Endpoint {
     /// Its path below the issuer's own; of metadata the one that does not depend on that.
     pub fn path(self) -> &'static str {
         match self {
-            Self::Token => "/token",
-            Self::Introspection => "/introspect",
-            Self::Revocation => "/revoke",
-            Self::Keys => "/jwks",
+            Self::Token => issuer_paths::TOKEN,
+            Self::Introspection => issuer_paths::INTROSPECTION,
+            Self::Revocation => issuer_paths::REVOCATION,
+            Self::Keys => issuer_paths::KEYS,
             Self::Metadata => OAUTH_METADATA,
         }
     }
@@ -80,7 +77,12 @@ impl Site {
         let Some(server) = config.issuer.as_ref().filter(|server| is_at(server, config, authority, own_port)) else {
             return Self::Elsewhere;
         };
-        Endpoint::at(server.url.path().trim_end_matches('/'), path).map_or(Self::Beside, Self::At)
+        let base = server.url.path().trim_end_matches('/');
+        match Endpoint::at(base, path) {
+            Some(endpoint) => Self::At(endpoint),
+            None if path.strip_prefix(base).is_some_and(|below| RESERVED.contains(&below)) => Self::Reserved,
+            None => Self::Beside,
+        }
     }
 }
 
@@ -126,11 +128,21 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_none() {
-        for path in ["/", "/token/", "/Token", "/t1/token", "/tokens", "/authorize", "/.well-known/jwks.json"] {
+        for path in ["/", "/token/", "/Token", "/t1/token", "/tokens", "/authorizes", "/.well-known/jwks.json"] {
             assert_eq!(site("https://auth.example", "auth.example", 443, path), Site::Beside, "{path}");
         }
         for path in ["/token", "/t1token", "/.well-known/oauth-authorization-server", "/t1/t1/token"] {
             assert_eq!(site("https://auth.example/t1", "auth.example", 443, path), Site::Beside, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_comes_later_is_reserved() {
+        for below in ["/authorize", "/par", "/login/callback", "/grants"] {
+            assert_eq!(site("https://auth.example", "auth.example", 443, below), Site::Reserved, "{below}");
+            assert_eq!(site("https://auth.example/t1", "auth.example", 443, below), Site::Beside, "{below}");
+            let path = format!("/t1{below}");
+            assert_eq!(site("https://auth.example/t1", "auth.example", 443, &path), Site::Reserved, "{path}");
         }
     }
 

@@ -9,14 +9,14 @@ use zeroize::Zeroizing;
 
 use super::Refusal;
 
-/// The longest body, in bytes: two tokens and room for the rest.
-const MAX_BYTES: usize = 64 << 10;
+/// Room for all but two tokens, in bytes.
+const ROOM: usize = 32 << 10;
 
 /// The most parameters.
 const MAX_PARAMETERS: usize = 64;
 
-/// The longest value, in bytes after decoding.
-const MAX_VALUE: usize = 16 << 10;
+/// How long any value may be, in bytes after decoding; where tokens are longer, as long as these.
+const USUAL_VALUE: usize = 16 << 10;
 
 /// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
@@ -25,14 +25,19 @@ const REPEATABLE: [&str; 2] = ["resource", "audience"];
 pub struct Form(Vec<(String, Zeroizing<String>)>);
 
 impl Form {
-    /// Reads a body.
+    /// The longest body where tokens have so many bytes at most: a subject's and an actor's, and the rest.
+    pub fn longest_body(token_bytes: usize) -> usize {
+        2 * longest_value(token_bytes) + ROOM
+    }
+
+    /// Reads a body; no token is longer than `token_bytes`.
     ///
     /// # Errors
     ///
     /// [`Refusal::FormTooLarge`], [`Refusal::FormMalformed`] for a bad escape or what is not UTF-8, and
     /// [`Refusal::ParameterRepeated`] for any but `resource` and `audience`, known or not.
-    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
-        if body.len() > MAX_BYTES {
+    pub fn parse(body: &[u8], token_bytes: usize) -> Result<Self, Refusal> {
+        if body.len() > Self::longest_body(token_bytes) {
             return Err(Refusal::FormTooLarge);
         }
         let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
@@ -44,7 +49,7 @@ impl Form {
             let equals = piece.iter().position(|byte| *byte == b'=').unwrap_or(piece.len());
             let name = decode(&piece[..equals])?;
             let value = Zeroizing::new(decode(piece.get(equals + 1..).unwrap_or_default())?);
-            if value.len() > MAX_VALUE {
+            if value.len() > longest_value(token_bytes) {
                 return Err(Refusal::FormTooLarge);
             }
             if value.is_empty() {
@@ -67,6 +72,10 @@ impl Form {
     pub fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+}
+
+fn longest_value(token_bytes: usize) -> usize {
+    token_bytes.max(USUAL_VALUE)
 }
 
 impl fmt::Debug for Form {
@@ -98,13 +107,18 @@ pub(super) fn decode(encoded: &[u8]) -> Result<String, Refusal> {
 mod tests {
     use super::*;
 
+    /// Where tokens have 8 KiB.
+    fn parse(body: &[u8]) -> Result<Form, Refusal> {
+        Form::parse(body, 8 << 10)
+    }
+
     fn refused(body: &[u8]) -> Refusal {
-        Form::parse(body).unwrap_err()
+        parse(body).unwrap_err()
     }
 
     #[test]
     fn undoes_the_encoding_once() {
-        let form = Form::parse(b"scope=read+write%20all&secret=%2525%C3%A9%2B&&x").unwrap();
+        let form = parse(b"scope=read+write%20all&secret=%2525%C3%A9%2B&&x").unwrap();
         assert_eq!(form.one("scope"), Some("read write all"));
         assert_eq!(form.one("secret"), Some("%25\u{e9}+"));
         assert_eq!(form.one("x"), None);
@@ -119,13 +133,13 @@ mod tests {
 
     #[test]
     fn an_empty_parameter_is_absent_and_no_repetition() {
-        let form = Form::parse(b"scope=&scope=read&resource=&=x").unwrap();
+        let form = parse(b"scope=&scope=read&resource=&=x").unwrap();
         assert_eq!((form.one("scope"), form.one("resource")), (Some("read"), None));
     }
 
     #[test]
     fn only_resource_and_audience_may_come_again() {
-        let form = Form::parse(b"resource=a&resource=b&audience=c&audience=d").unwrap();
+        let form = parse(b"resource=a&resource=b&audience=c&audience=d").unwrap();
         assert_eq!(form.all("resource").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(form.all("audience").collect::<Vec<_>>(), ["c", "d"]);
         for body in ["scope=a&scope=a", "grant_type=a&grant%5Ftype=b", "unknown=1&unknown=1"] {
@@ -136,17 +150,26 @@ mod tests {
     #[test]
     fn count_and_length_are_bounded() {
         let many = |count: usize| (0..count).map(|at| format!("p{at}=1")).collect::<Vec<_>>().join("&");
-        assert!(Form::parse(many(MAX_PARAMETERS).as_bytes()).is_ok());
+        assert!(parse(many(MAX_PARAMETERS).as_bytes()).is_ok());
         assert_eq!(refused(many(MAX_PARAMETERS + 1).as_bytes()), Refusal::FormTooLarge);
         let long = |length: usize| format!("a={}", "x".repeat(length));
-        assert!(Form::parse(long(MAX_VALUE).as_bytes()).is_ok());
-        assert_eq!(refused(long(MAX_VALUE + 1).as_bytes()), Refusal::FormTooLarge);
-        assert_eq!(refused(&[b'&'; MAX_BYTES + 1]), Refusal::FormTooLarge);
+        assert!(parse(long(USUAL_VALUE).as_bytes()).is_ok());
+        assert_eq!(refused(long(USUAL_VALUE + 1).as_bytes()), Refusal::FormTooLarge);
+        assert_eq!(refused(&[b'&'; (64 << 10) + 1]), Refusal::FormTooLarge);
+    }
+
+    #[test]
+    fn a_value_may_be_as_long_as_a_token() {
+        let long = |length: usize| format!("subject_token={0}&actor_token={0}", "x".repeat(length));
+        let token_bytes = 100 << 10;
+        assert!(Form::parse(long(token_bytes).as_bytes(), token_bytes).is_ok());
+        let longer = Form::parse(long(token_bytes + 1).as_bytes(), token_bytes);
+        assert_eq!(longer.unwrap_err(), Refusal::FormTooLarge);
     }
 
     #[test]
     fn never_shows_itself() {
-        let form = Form::parse(b"client_secret=hunter2&hunter3=x").unwrap();
+        let form = parse(b"client_secret=hunter2&hunter3=x").unwrap();
         assert!(!format!("{form:?}").contains("hunter"));
     }
 }

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// Scopes that ask for a user or a refresh token (OpenID Connect Core §3.1.2.1, §11), which no client gets for itself.
+pub const FOR_USERS: [&str; 2] = ["openid", "offline_access"];
+
 /// One scope: printable ASCII without space, quote and backslash; compared byte for byte.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Scope(Box<str>);

@@ -125,7 +125,7 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     if !is_form || kinds.next().is_some() {
         return Err(Refused::NoForm);
     }
-    Ok(Form::parse(call.body.expose())?)
+    Ok(Form::parse(call.body.expose(), call.snapshot.config.limits.token_bytes)?)
 }
 
 async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {

@@ -4,7 +4,7 @@
 //! ever forwarded. Secrets and tokens are taken over TLS, over loopback, and from a trusted proxy that does not say that it
 //! got them otherwise.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -19,18 +19,14 @@ use zeroize::Zeroizing;
 
 use super::{Call, Endpoints, Superseded, Told};
 use crate::guard::{Answer, ConnectionFacts, Decision, Denial, RequestView};
-use crate::issuer::{Endpoint, Site};
+use crate::issuer::{Endpoint, Form, Site};
 use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
-use crate::serve::connection::Connection;
 use crate::serve::exchange::Exchange;
 use crate::serve::proxy::Gateway;
 use crate::serve::{answer as answers, framing, request};
 use crate::snapshot::{Current, Snapshot};
 use crate::telemetry::metrics::Outcome;
-
-/// The longest body, in bytes.
-const BODY_BYTES: u64 = 64 << 10;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -50,6 +46,8 @@ pub(in crate::serve) enum Errand {
     },
     /// It would be, but its secrets could be read on their way.
     InTheClear,
+    /// It is for a path that is kept free.
+    Reserved,
 }
 
 /// Whether a request is the issuer's own; nothing for one that is the gate's to answer or to refuse.
@@ -71,16 +69,21 @@ fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     if !names_host(&view, server.url.host_str()?) {
         return None;
     }
-    let Site::At(endpoint) = site(snapshot, &view)? else {
-        return None;
-    };
+    let site = site(snapshot, &view)?;
     if request::misdirected(&view, connection).is_some() {
         return None;
     }
-    if endpoint.takes_secrets() && !is_private(snapshot, &view, connection) {
+    let redirects = connection.redirects_to().is_some();
+    let endpoint = match site {
+        Site::Elsewhere | Site::Beside => return None,
+        Site::Reserved => return (!redirects).then_some(Errand::Reserved),
+        Site::At(endpoint) => endpoint,
+    };
+    // Who redirects has said that nothing is private there.
+    if endpoint.takes_secrets() && (redirects || !is_private(snapshot, &view)) {
         return Some(Errand::InTheClear);
     }
-    if connection.redirects_to().is_some() {
+    if redirects {
         return None;
     }
     let has_query = snapshot.gate.place(&view)?.query.is_some_and(|query| !query.is_empty());
@@ -116,13 +119,12 @@ pub(in crate::serve) fn beside(snapshot: &Snapshot, view: &RequestView<'_>, deci
 }
 
 /// Whether nobody else could read what was sent.
-fn is_private(snapshot: &Snapshot, view: &RequestView<'_>, connection: &Connection) -> bool {
+fn is_private(snapshot: &Snapshot, view: &RequestView<'_>) -> bool {
     let ConnectionFacts { peer, tls, .. } = view.connection;
     let protos = view.headers.get_all(X_FORWARDED_PROTO).iter().map(|proto| proto.as_bytes());
     match snapshot.gate.trusts_proxy(peer) {
-        true => came_by_tls(protos).unwrap_or(connection.redirects_to().is_none()),
-        // Who redirects has said that nothing is private there.
-        false => connection.redirects_to().is_none() && (tls || peer.is_loopback()),
+        true => came_by_tls(protos).unwrap_or(true),
+        false => tls || peer.is_loopback(),
     }
 }
 
@@ -147,13 +149,21 @@ fn caller(snapshot: &Snapshot, view: &RequestView<'_>) -> IpAddr {
     let hops: Vec<&str> = fields.flat_map(|value| value.split(',')).map(str::trim).collect();
     let mut farthest = peer;
     for hop in hops.into_iter().rev() {
-        let Ok(address) = hop.parse::<IpAddr>() else { break };
+        let Some(address) = address_of(hop) else { break };
         farthest = address.to_canonical();
         if !snapshot.gate.trusts_proxy(farthest) {
             break;
         }
     }
     farthest
+}
+
+/// The address in an element of `X-Forwarded-For`: some proxies write a port behind it, and brackets around an IPv6 one.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let plain = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
+    let in_brackets = || plain.and_then(|plain| plain.parse::<Ipv6Addr>().ok()).map(IpAddr::V6);
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
+    hop.parse().ok().or_else(in_brackets).or_else(with_port)
 }
 
 /// Answers a request that is the issuer's.
@@ -171,7 +181,11 @@ pub(in crate::serve) async fn answer(
     gateway: &Gateway,
     endpoints: &Endpoints,
 ) -> Result<()> {
-    let Errand::Endpoint { endpoint: first, .. } = errand else { return refuse_clear(session, exchange).await };
+    let first = match errand {
+        Errand::Endpoint { endpoint, .. } => endpoint,
+        Errand::InTheClear => return refuse_clear(session, exchange).await,
+        Errand::Reserved => return refuse_reserved(session, exchange).await,
+    };
     let takes_body = first.takes_secrets() && session.req_header().method == Method::POST;
     let body = match takes_body {
         false => Zeroizing::default(),
@@ -185,6 +199,7 @@ pub(in crate::serve) async fn answer(
         let (endpoint, peer, has_query) = match self::errand(session, exchange, &gateway.current) {
             Some(Errand::Endpoint { endpoint, peer, has_query }) if endpoint == first => (endpoint, peer, has_query),
             Some(Errand::InTheClear) => return refuse_clear(session, exchange).await,
+            Some(Errand::Reserved) => return refuse_reserved(session, exchange).await,
             Some(Errand::Endpoint { .. }) | None => return request::refuse_moved(session, exchange, gateway).await,
         };
         let call = Call {
@@ -201,6 +216,10 @@ pub(in crate::serve) async fn answer(
         exchange.record.cause = told;
         return answers::send(session, exchange.connection.as_deref(), answer).await;
     }
+}
+
+async fn refuse_reserved(session: &mut Session, exchange: &mut Exchange) -> Result<()> {
+    request::refuse(session, exchange, &Denial::new(Reason::RouteNotFound, None)).await
 }
 
 async fn refuse_clear(session: &mut Session, exchange: &mut Exchange) -> Result<()> {
@@ -238,10 +257,12 @@ async fn taken_apart(response: Response) -> (Answer, Option<String>) {
 /// Reads the whole body, in one time for all of it.
 async fn read_body(
     session: &mut Session,
-    exchange: &mut Exchange,
+    exchange: &Exchange,
 ) -> Result<std::result::Result<Zeroizing<Vec<u8>>, Reason>> {
+    let limits = &exchange.snapshot.config.limits;
+    let longest = Form::longest_body(limits.token_bytes) as u64;
     let announced = framing::announced_length(&session.req_header().headers);
-    if announced.is_some_and(|length| length > BODY_BYTES) {
+    if announced.is_some_and(|length| length > longest) {
         return Ok(Err(Reason::BodyTooLarge));
     }
     let expects = session.req_header().headers.get(EXPECT);
@@ -253,17 +274,17 @@ async fn read_body(
         session.set_keepalive(keepalive);
     }
     // Never grown, so that no copy is left behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(BODY_BYTES) as usize));
+    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(longest) as usize));
     let reading = async {
         while let Some(piece) = session.as_downstream_mut().read_request_body().await? {
-            if (body.len() + piece.len()) as u64 > BODY_BYTES {
+            if (body.len() + piece.len()) as u64 > longest {
                 return Ok(Err(Reason::BodyTooLarge));
             }
             body.extend_from_slice(&piece);
         }
         Ok::<_, Box<Error>>(Ok(()))
     };
-    match timeout(exchange.snapshot.config.limits.body_timeout, reading).await {
+    match timeout(limits.body_timeout, reading).await {
         Err(_) => Ok(Err(Reason::RequestTimeout)),
         Ok(Err(error)) if *error.etype() == ErrorType::ReadTimedout => Ok(Err(Reason::RequestTimeout)),
         Ok(Err(error)) if matches!(error.etype(), ErrorType::InvalidHTTPHeader | ErrorType::Custom(_)) => {
@@ -278,6 +299,19 @@ async fn read_body(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_may_come_with_a_port() {
+        for hop in ["192.0.2.1", "192.0.2.1:5678"] {
+            assert_eq!(address_of(hop), Some(IpAddr::from([192, 0, 2, 1])), "{hop}");
+        }
+        for hop in ["2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:5678"] {
+            assert_eq!(address_of(hop), "2001:db8::1".parse().ok(), "{hop}");
+        }
+        for hop in ["", "unknown", "192.0.2.1:", "192.0.2.1:99999", "[192.0.2.1]", "[2001:db8::1]:", "_gate:1"] {
+            assert_eq!(address_of(hop), None, "{hop}");
+        }
+    }
 
     #[test]
     fn a_proxy_that_says_anything_but_https_says_no() {

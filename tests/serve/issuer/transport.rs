@@ -12,7 +12,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use tokio::net::TcpStream;
 
-use super::world::{APP, ONE, Plan, World, basic, encoded, token_of};
+use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, Plan, World, basic, encoded, token_of};
 use crate::client::{Client, Reply};
 use crate::gateway::certificate;
 use crate::tls_client::TlsClient;
@@ -111,6 +111,7 @@ async fn a_listener_that_redirects_takes_no_secret() {
             let address = config.listeners[0].address;
             config.listeners.push(Listener { address, purpose: Purpose::Redirect { https_port: 443 } });
         }),
+        yaml: "trusted_proxies: [127.0.0.1]",
         ..Plan::default()
     })
     .await;
@@ -118,7 +119,48 @@ async fn a_listener_that_redirects_takes_no_secret() {
         let reply = world.ask("POST", target, FORM, good().as_bytes()).await;
         assert_eq!((reply.status, &reply.json()["reason"]), (400, &"transport_insecure".into()), "{target}");
     }
-    assert_ne!(world.ask("GET", "/jwks", "", b"").await.status, 200);
+    let reply = world.ask("GET", "/jwks", "", b"").await;
+    assert_eq!((reply.status, reply.field("location")), (308, Some("https://auth.example/jwks")));
+    let said = format!("{FORM}X-Forwarded-Proto: https\r\n");
+    assert_eq!(world.ask("POST", "/token", &said, good().as_bytes()).await.status, 400, "whatever a proxy says");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_free_reaches_no_api() {
+    let world = World::planned(Plan {
+        change: Box::new(|config| {
+            let api = &mut config.resources[0];
+            (api.public, api.matches.hosts[0].host) = (true, "auth.example".to_owned());
+        }),
+        ..Plan::default()
+    })
+    .await;
+    for target in ["/authorize?client_id=app", "/par", "/login/callback", "/grants"] {
+        assert_eq!(world.ask("GET", target, "", b"").await.status, 404, "{target}");
+    }
+    assert_eq!(world.ask("GET", "/authorizes", "", b"").await.status, 502, "an API that nobody serves");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_as_long_as_any_can_be_exchanged() {
+    let long = "x".repeat(40 << 10);
+    for (token_bytes, is_too_long) in [(8 << 10, true), (48 << 10, false)] {
+        let world = World::planned(Plan {
+            change: Box::new(move |config| config.limits.token_bytes = token_bytes),
+            ..Plan::default()
+        })
+        .await;
+        let form = [
+            ("grant_type", EXCHANGE),
+            ("subject_token", &*long),
+            ("subject_token_type", ACCESS_TOKEN),
+            ("resource", ONE),
+        ];
+        let reply = world.post("/token", Some(APP), &form).await;
+        let told = reply.json()["error_description"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(reply.status, 400, "{told}");
+        assert_eq!(told == "the form is too large", is_too_long, "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
