@@ -13,10 +13,7 @@ use super::read::{Reader, Section};
 use super::resource::WrittenResource;
 use super::scopes::{self, declares};
 use super::yaml::{Key, Kind, Node};
-use crate::oauth::ScopePattern;
-
-/// Scopes that ask for a user or for a refresh token; no token for a resource has them (OpenID Connect Core §3.1.2.1, §11).
-pub(super) const FOR_USERS: [&str; 2] = ["openid", "offline_access"];
+use crate::oauth::{FOR_USERS, ScopePattern};
 
 /// The resources of the file, by their keys.
 pub(super) struct Resources<'r> {

@@ -18,8 +18,8 @@ mod resource;
 mod upstream;
 
 pub use authorization_server::{
-    AuthorizationServer, Client, ClientAuthentication, ClientId, EdgeScope, GrantType, KeyFile, KeyOrigin,
-    SecretMethod, Signing, StoreLocation,
+    AuthorizationServer, Client, ClientAuthentication, EdgeScope, GrantType, KeyFile, KeyOrigin, SecretMethod, Signing,
+    StoreLocation,
 };
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,

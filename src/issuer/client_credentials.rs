@@ -5,9 +5,7 @@ use super::scopes::own_scopes;
 use super::target::named_or_told;
 use super::{Grant, Party, Policy, Refusal, Wanted};
 use crate::config::{Client, GrantType};
-
-/// Scopes that ask for a user or for a refresh token; there is neither.
-const FOR_USERS: [&str; 2] = ["openid", "offline_access"];
+use crate::oauth::FOR_USERS;
 
 /// Decides what an authenticated client gets for itself.
 ///

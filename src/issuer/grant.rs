@@ -199,12 +199,6 @@ impl Grant {
     pub fn user_claims(&self) -> &UserClaims {
         &self.user_claims
     }
-
-    /// `exp` of a token minted now: after the resource's lifetime, but no later than what it came from.
-    pub fn expires(&self, now: Timestamp) -> Timestamp {
-        let end = Timestamp(now.0.saturating_add(self.lifetime.as_secs()));
-        self.expires_no_later_than.map_or(end, |latest| latest.min(end))
-    }
 }
 
 /// Of what a token says about its user, what this resource is to be told with these scopes. A claim that no token could

@@ -87,6 +87,11 @@ impl World {
         Self { config, server, audiences }
     }
 
+    /// The end of a token that is minted now.
+    fn end(&self, grant: &Grant, now: u64) -> u64 {
+        grant.access_token(&self.policy(), Timestamp(now)).unwrap().expires().0
+    }
+
     fn policy(&self) -> Policy<'_> {
         Policy { server: &self.server, config: &self.config, audiences: &self.audiences }
     }

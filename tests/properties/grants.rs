@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use narrowgate::clock::Timestamp;
 use narrowgate::config::ResourceId;
 use narrowgate::issuer::Grant;
 use proptest::prelude::*;
@@ -40,7 +39,7 @@ proptest! {
         prop_assert_eq!(answer.as_ref().ok().map(what), scene.exchange_by_contract(), "{:?}", answer);
         if let Ok(grant) = &answer {
             is_narrow(&scene, grant)?;
-            prop_assert!(grant.expires(Timestamp(now)) <= Timestamp(scene.token.end));
+            prop_assert!(scene.end(grant, now).is_none_or(|end| end <= scene.token.end));
             prop_assert_eq!(grant.root(), (scene.token.issuer == 2).then(scene::root));
         }
     }
@@ -62,7 +61,7 @@ proptest! {
             prop_assert_eq!(answer.as_ref().ok().map(what), scene.narrowed_by_contract(api), "{:?}", answer);
             if let Ok(grant) = &answer {
                 prop_assert_eq!(grant.audience().as_str(), key(api));
-                prop_assert!(grant.expires(Timestamp(now)) <= Timestamp(scene.token.end));
+                prop_assert!(scene.end(grant, now).is_none_or(|end| end <= scene.token.end));
                 let presenter = match ISSUERS.get(scene.token.issuer) {
                     Some(issuer) => format!("{issuer}|{}", scene.token.client),
                     None => scene.token.client.to_owned(),

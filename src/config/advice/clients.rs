@@ -6,11 +6,10 @@ use super::super::authorization_server::WrittenServer;
 use super::super::clients::WrittenClient;
 use super::super::fault::FaultKind;
 use super::super::issuers::Issuers;
-use super::super::matrix::FOR_USERS;
 use super::super::model::{AllowedClient, Client, Resource, ResourceId};
 use super::super::read::Reader;
 use super::super::resource::WrittenResource;
-use crate::oauth::ScopePattern;
+use crate::oauth::{FOR_USERS, ScopePattern};
 
 /// What clients may have at each resource that one of them reaches.
 pub(super) struct Minted<'s>(BTreeMap<ResourceId, Vec<&'s ScopePattern>>);

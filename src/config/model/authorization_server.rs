@@ -28,7 +28,7 @@ pub struct AuthorizationServer {
     pub exchange_depth: usize,
     /// What its tokens are signed with.
     pub signing: Signing,
-    /// Who may ask for tokens; a [`ClientId`] is a place in this list.
+    /// Who may ask for tokens.
     pub clients: Vec<Client>,
 }
 
@@ -73,10 +73,6 @@ pub enum StoreLocation {
     /// An embedded database in this file, for one process at a time.
     File(PathBuf),
 }
-
-/// A client of our own issuer, by its place in [`AuthorizationServer::clients`].
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct ClientId(pub usize);
 
 /// Who may ask for tokens, and for which.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,7 +23,7 @@ fn a_client_speaks_for_itself_and_begins_a_grant() {
     assert_eq!(grant.audience().as_str(), ONE);
     assert_eq!((grant.client().to_string().as_str(), grant.subject().to_string().as_str()), ("app", "app"));
     assert_eq!((grant.act(), grant.root(), grant.expires_no_later_than()), (&[][..], None, None));
-    assert_eq!(grant.expires(Timestamp(1_000)), Timestamp(1_300));
+    assert_eq!(World::new().end(&grant, 1_000), 1_300);
 }
 
 #[test]

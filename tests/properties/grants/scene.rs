@@ -17,7 +17,7 @@ use narrowgate::issuer::{
 use narrowgate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use narrowgate::secret::Secret;
 use narrowgate::token::AudienceTable;
-use narrowgate::token::mint::GrantId;
+use narrowgate::token::mint::{GrantId, NotMinted};
 use proptest::array::uniform2;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -237,6 +237,16 @@ impl Scene {
     /// What the program makes of the token for an API that it was shown to.
     pub fn narrowed(&self, api: usize) -> Result<Grant, Refusal> {
         self.under(&self.server(), |policy| narrow(policy, ResourceId(api), &self.token.facts()))
+    }
+
+    /// The end of a token that is minted now; nothing if it would have ended already.
+    pub fn end(&self, grant: &Grant, now: u64) -> Option<u64> {
+        let minted = self.under(&self.server(), |policy| grant.access_token(policy, Timestamp(now)));
+        match minted {
+            Ok(token) => Some(token.expires().0),
+            Err(NotMinted::Ended) => None,
+            Err(fault) => panic!("{fault}"),
+        }
     }
 
     fn wanted(&self) -> Wanted {
