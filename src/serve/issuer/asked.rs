@@ -3,6 +3,7 @@
 //! Where another configuration took the place of the one that was asked, the bridge asks again, from the head on: what was
 //! decided by the one before counts for nothing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Superseded, Told};
 use crate::config::{Client, Config, ResourceId};
 use crate::issuer::{ClientCredential, Endpoint, Form};
-use crate::oauth::{OAuthError, ResourceIndicator};
+use crate::oauth::{OAuthError, ResourceIndicator, ScopePattern};
 use crate::serve::minting::Occasion;
 use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -44,7 +45,7 @@ pub(super) struct Known {
     pub(super) client: Option<String>,
     /// The resource that was asked for, if it is one of ours.
     pub(super) resource: Option<String>,
-    /// Of the scopes that were asked for, those that this resource has.
+    /// What was asked for of the scopes that this resource declares, as it declares them.
     pub(super) scopes: Option<String>,
     /// Whose token is to be exchanged.
     pub(super) subject: Option<String>,
@@ -102,16 +103,18 @@ async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known)
 }
 
 impl Known {
-    /// Notes which resource is meant, in whatever spelling, and what is wanted there. What is none of ours is not
-    /// written down: anything may stand in a request.
+    /// Notes which resource is meant, in whatever spelling, and what is wanted there. All of it in the configuration's words:
+    /// anything may stand in a request.
     fn learn_target(&mut self, form: &Form, config: &Config, find: impl Fn(&str) -> Option<ResourceId>) {
         let names = form.all("resource").chain(form.all("audience"));
         let mut meant = names.filter_map(ResourceIndicator::meant_by).filter_map(|key| find(key.as_str()));
         let Some(resource) = meant.next().and_then(|id| config.resources.get(id.0)) else { return };
         self.resource = Some(resource.key.as_str().to_owned());
-        let has = |scope: &&str| resource.scopes.iter().any(|(pattern, _)| pattern.covers(scope));
-        let scopes = form.one("scope").map(|scopes| scopes.split(' ').filter(has).collect::<Vec<_>>().join(" "));
-        self.scopes = scopes.filter(|scopes| !scopes.is_empty());
+        let wanted: HashSet<&str> = form.one("scope").into_iter().flat_map(|scopes| scopes.split(' ')).collect();
+        let is_wanted = |pattern: &&ScopePattern| wanted.iter().any(|scope| pattern.covers(scope));
+        let patterns = resource.scopes.iter().map(|(pattern, _)| pattern).filter(is_wanted);
+        let scopes = patterns.map(ScopePattern::as_str).collect::<Vec<_>>().join(" ");
+        self.scopes = (!scopes.is_empty()).then_some(scopes);
     }
 }
 
