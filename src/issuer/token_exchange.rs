@@ -204,6 +204,15 @@ pub(super) fn party(policy: &Policy<'_>, token: &TokenFacts, target: ResourceId)
         // Our own tokens name their subjects with the issuer already.
         return Ok(Party { issuer: None, value });
     };
+    vouched_for(policy, trusted, value)
+}
+
+/// Whom this issuer calls so, as he is printed here.
+///
+/// # Errors
+///
+/// [`Refusal::SubjectAmbiguous`] if that reads like somebody else.
+pub(super) fn vouched_for(policy: &Policy<'_>, trusted: &TrustedIssuer, value: String) -> Result<Party, Refusal> {
     match trusted.subjects {
         SubjectForm::Qualified => Ok(Party { issuer: Some(trusted.name.clone()), value }),
         SubjectForm::Plain if reads_like_another(policy, &trusted.name, &value) => Err(Refusal::SubjectAmbiguous),
