@@ -119,7 +119,11 @@ impl Office {
         };
         // What was taken back must not open anything, not even once.
         follower.follow(&*open.store, &revocations).await.map_err(KeysError::from)?;
-        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store: Arc::clone(&open.store) });
+        let of_ring = kept.as_ref().map_or(Duration::ZERO, |(_, kept)| kept.ring.longest_lifetime());
+        let of_before = before.map_or(Duration::ZERO, |before| before.issuing.longest_lifetime);
+        let longest_lifetime = policy.longest_lifetime().max(of_ring).max(of_before);
+        let store = Arc::clone(&open.store);
+        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store, longest_lifetime });
         let kept = kept.map(|(vault, ring)| KeptKeys { vault: Arc::new(vault), held: Arc::new(Mutex::new(ring)) });
         let (stop, stopping) = watch::channel(false);
         let upkeep = Upkeep::new(Arc::clone(&issuing), Arc::clone(&follower), policy.clone(), kept.clone());

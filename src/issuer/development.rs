@@ -12,7 +12,7 @@ use super::request::scopes;
 use super::scopes::own_scopes;
 use super::token_exchange::vouched_for;
 use super::{Grant, Party, Policy, Refusal};
-use crate::config::{Client, ResourceId, SubjectForm};
+use crate::config::{Client, IssuerId, ResourceId, SubjectForm};
 use crate::oauth::{OAuthError, ResourceIndicator};
 
 /// The longest subject, in characters (OpenID Connect Core §2 has the same bound).
@@ -171,14 +171,14 @@ fn subject(policy: &Policy<'_>, text: &str) -> Result<Party, DevelopmentFault> {
     }
     let issuers = &policy.config.trusted_issuers;
     if let Some((name, value)) = text.split_once('|') {
-        let Some(trusted) = issuers.iter().find(|trusted| trusted.name.as_str() == name) else {
+        let Some(issuer) = issuers.iter().position(|trusted| trusted.name.as_str() == name) else {
             let names = issuers.iter().map(|trusted| trusted.name.to_string()).collect();
             return Err(DevelopmentFault::SubjectIssuerUnknown(names));
         };
         if value.is_empty() {
             return Err(DevelopmentFault::SubjectMalformed);
         }
-        let party = vouched_for(policy, trusted, value.to_owned());
+        let party = vouched_for(policy, IssuerId(issuer), value.to_owned());
         return party.map_err(|_| DevelopmentFault::SubjectAmbiguous);
     }
     if policy.server.client(text).is_some() {

@@ -74,7 +74,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::default());
-        let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+        let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
         let audiences = AudienceTable::new(&config).unwrap();
         let clients = vec![app(), service(), onward()];
         let server = AuthorizationServer {
@@ -86,6 +86,7 @@ impl World {
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients,
         };
+        config.issuer = Some(server.clone());
         Self { config, server, audiences }
     }
 

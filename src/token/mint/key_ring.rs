@@ -98,7 +98,7 @@ impl KeyPolicy {
         let default_algorithm = server.signing.algorithm;
         let mut others = Vec::new();
         let asked = resources.iter().filter_map(|resource| resource.signing_algorithm);
-        for algorithm in asked.filter_map(|algorithm| SigningAlgorithm::try_from(algorithm).ok()) {
+        for algorithm in asked {
             if algorithm != default_algorithm && !others.contains(&algorithm) {
                 others.push(algorithm);
             }
@@ -106,6 +106,11 @@ impl KeyPolicy {
         let own = resources.iter().filter_map(|resource| resource.access_token_lifetime);
         let longest_lifetime = own.fold(server.access_token_lifetime, Duration::max);
         Self { default_algorithm, others, longest_lifetime }
+    }
+
+    /// How long a token may live at most.
+    pub fn longest_lifetime(&self) -> Duration {
+        self.longest_lifetime
     }
 
     /// Everything that something must sign with.
@@ -201,6 +206,11 @@ impl KeyRing {
         let others = policy.others.iter().map(|algorithm| signing(*algorithm)).collect::<Result<_, _>>()?;
         let published = self.keys.iter().filter(|key| key.is_published(now)).map(|key| key.half.public().clone());
         Ok(SigningKeys::new(signing(policy.default_algorithm)?, others, published.collect())?)
+    }
+
+    /// The longest lifetime of any token that these keys have signed.
+    pub fn longest_lifetime(&self) -> Duration {
+        Duration::from_secs(self.keys.iter().map(|key| key.longest_lifetime).max().unwrap_or(0))
     }
 
     /// When something changes by itself, after `now`: a key begins, ends, or is published no more.

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, SERVICE, TWO, World, token_of};
+use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, Plan, SERVICE, TWO, World, token_of};
+
+/// Who asks in this test, and in no other.
+const PEER: &str = "198.51.100.77";
 
 /// The log, as lines of JSON.
 #[derive(Clone, Default)]
@@ -35,10 +38,10 @@ impl Log {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// The events of this kind.
+    /// The events of this kind, apart from those of tests beside.
     fn deeds(&self, deed: &str) -> Vec<Value> {
         let lines = self.text().lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>();
-        lines.into_iter().filter(|line| line["target"] == "narrowgate::audit" && line["deed"] == deed).collect()
+        lines.into_iter().filter(|line| line["peer"] == PEER && line["deed"] == deed).collect()
     }
 }
 
@@ -48,7 +51,8 @@ async fn every_deed_is_written_down_and_no_secret() {
     let layer = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
     let subscriber = layer.with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
-    let world = World::start().await;
+    let mut world = World::planned(Plan { yaml: "trusted_proxies: [127.0.0.1]", ..Plan::default() }).await;
+    world.fields = "X-Forwarded-For: 198.51.100.77\r\n";
     let subject = world.token(ONE).await;
     let exchange = |target: &'static str| {
         [
@@ -89,7 +93,9 @@ async fn every_deed_is_written_down_and_no_secret() {
     );
     let refused = &log.deeds("token_refused")[0];
     assert_eq!((&refused["client"], &refused["resource"]), (&"api1-service".into(), &ONE.into()));
-    assert!(refused["reason"].is_string() && refused["peer"] == "127.0.0.1" && refused["request_id"].is_string());
+    assert!(
+        refused["reason"].is_string() && refused["target"] == "narrowgate::audit" && refused["request_id"].is_string()
+    );
     let failed = log.deeds("authentication_failed");
     assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (4, &"app".into(), None));
     assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));

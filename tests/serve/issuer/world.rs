@@ -42,6 +42,8 @@ pub struct World {
     pub corp: Issuer,
     /// The key of the client that signs.
     pub signer: rcgen::KeyPair,
+    /// Fields that every request carries.
+    pub fields: &'static str,
     _serving: Serving,
 }
 
@@ -89,6 +91,7 @@ impl World {
             keys: Arc::new(SigningKeyring::new(issuer, fetcher.clone(), keys).unwrap()),
             revocations: Arc::new(Revocations::default()),
             store: plan.store,
+            longest_lifetime: std::time::Duration::from_secs(86_400),
         };
         let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
         let upstreams = UpstreamPool::of(&config, &[]).unwrap();
@@ -103,7 +106,7 @@ impl World {
         let listening = Listening::bind(&config.listeners).unwrap();
         let address = listening.bound().last().unwrap().address;
         let serving = listening.serve(gateway.clone());
-        Self { address, gateway, corp, signer, _serving: serving }
+        Self { address, gateway, corp, signer, fields: "", _serving: serving }
     }
 
     /// Puts another configuration in the place of the current one.
@@ -124,7 +127,9 @@ impl World {
         } else {
             format!("Content-Length: {}\r\n", body.len())
         };
-        client.send(format!("{method} {target} HTTP/1.1\r\nHost: auth.example\r\n{length}{fields}\r\n")).await;
+        client
+            .send(format!("{method} {target} HTTP/1.1\r\nHost: auth.example\r\n{length}{fields}{}\r\n", self.fields))
+            .await;
         client.send(body).await;
         match method {
             "HEAD" => {

@@ -267,6 +267,9 @@ proptest! {
                 Event::Configure { every, longest, eddsa } => {
                     issuer.every = Duration::from_secs(every);
                     issuer.policy = policy(if eddsa { &[EdDsa] } else { &[] }, longest);
+                    // What is asked for again is new again: its first key has no lead.
+                    let asked: Vec<_> = issuer.policy.algorithms().collect();
+                    issuer.signing.retain(|algorithm, _| asked.contains(algorithm));
                     if let Some(ring) = issuer.ring.rescheduled(issuer.now, issuer.every) {
                         issuer.ring = ring;
                     }
