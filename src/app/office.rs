@@ -17,6 +17,7 @@ use super::vault::{KeptRing, KeysError, Vault};
 use crate::clock::Timestamp;
 use crate::config::{AuthorizationServer, Config, KeyOrigin, StoreLocation};
 use crate::fetch::Fetcher;
+use crate::secret::Secret;
 use crate::snapshot::Issuing;
 use crate::store::{EmbeddedStore, MemoryStore, Store, StoreError};
 use crate::token::mint::{KeyPolicy, KeyState, ListedKey, SigningKey, SigningKeyring, SigningKeys};
@@ -60,6 +61,19 @@ impl OpenStore {
         Ok(Self { location: location.clone(), store })
     }
 
+    /// The keys that are kept here, as the configuration that begins to count now has them; made where there are none.
+    pub(super) async fn adopt(
+        &self,
+        rotate_every: Duration,
+        encryption: Option<&Secret>,
+        policy: &KeyPolicy,
+    ) -> Result<(SigningKeys, Vault, KeptRing), KeysError> {
+        let vault = Vault::open(Arc::clone(&self.store), &self.location, rotate_every, encryption).await?;
+        let ring = vault.adopt(policy).await?;
+        let keys = ring.ring.signing_keys(Timestamp::now(), policy)?;
+        Ok((keys, vault, ring))
+    }
+
     /// Whether this is what `location` names.
     pub(super) fn is_at(&self, location: &StoreLocation) -> bool {
         self.location == *location
@@ -93,10 +107,7 @@ impl Office {
         let (keys, kept) = match &server.signing.keys {
             KeyOrigin::Files(files) => (signing_keys(files, &policy)?, None),
             KeyOrigin::Store { rotate_every, encryption } => {
-                let store = Arc::clone(&open.store);
-                let vault = Vault::open(store, &open.location, *rotate_every, encryption.as_ref()).await?;
-                let ring = vault.adopt(&policy).await?;
-                let keys = ring.ring.signing_keys(Timestamp::now(), &policy).map_err(KeysError::from)?;
+                let (keys, vault, ring) = open.adopt(*rotate_every, encryption.as_ref(), &policy).await?;
                 (keys, Some((vault, ring)))
             }
         };

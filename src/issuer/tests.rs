@@ -19,6 +19,7 @@ use crate::token::AudienceTable;
 use crate::token::mint::GrantId;
 
 mod client_credentials;
+mod development;
 mod exchange;
 mod narrowing;
 mod subjects;
@@ -81,6 +82,7 @@ impl World {
             url: Url::parse("https://auth.example.com").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients,
         };

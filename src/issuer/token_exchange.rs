@@ -13,7 +13,7 @@ use super::policy::is_known_as;
 use super::scopes::{carried, kept, mapped};
 use super::target::named;
 use super::{Grant, MayAct, Party, Policy, Refusal, TokenFacts, TokenIssuer, Wanted};
-use crate::config::{Client, EdgeScope, GrantType, PlainSubjects, ResourceId, SubjectForm, TrustedIssuer};
+use crate::config::{Client, EdgeScope, GrantType, IssuerId, PlainSubjects, ResourceId, SubjectForm, TrustedIssuer};
 
 /// One exchange.
 #[derive(Clone, Copy, Debug)]
@@ -200,10 +200,21 @@ fn proven_actor(
 pub(super) fn party(policy: &Policy<'_>, token: &TokenFacts, target: ResourceId) -> Result<Party, Refusal> {
     let value = token.claimed_at(target).subject.clone().filter(|subject| !subject.is_empty());
     let value = value.ok_or(Refusal::TokenIncomplete)?;
-    let (Some(trusted), TokenIssuer::Trusted(issuer)) = (trusted(policy, token)?, token.issuer) else {
+    match token.issuer {
         // Our own tokens name their subjects with the issuer already.
-        return Ok(Party { issuer: None, value });
-    };
+        TokenIssuer::Own => Ok(Party { issuer: None, value }),
+        TokenIssuer::Trusted(issuer) => vouched_for(policy, issuer, value),
+    }
+}
+
+/// Whom this issuer calls so, as he is printed here.
+///
+/// # Errors
+///
+/// [`Refusal::SubjectAmbiguous`] if that reads like somebody else, and [`Refusal::IssuerNotAdmitted`] if there is no such
+/// issuer.
+pub(super) fn vouched_for(policy: &Policy<'_>, issuer: IssuerId, value: String) -> Result<Party, Refusal> {
+    let trusted = policy.config.trusted_issuers.get(issuer.0).ok_or(Refusal::IssuerNotAdmitted)?;
     let plain = || PlainSubjects::of(policy.config);
     match trusted.subjects {
         SubjectForm::Qualified => Ok(Party { issuer: Some(trusted.name.clone()), value }),

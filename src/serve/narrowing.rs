@@ -10,6 +10,7 @@ use http::HeaderValue;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::minting;
 use crate::clock::Timestamp;
 use crate::config::ResourceId;
 use crate::guard::Permit;
@@ -103,10 +104,7 @@ fn mint(snapshot: &Snapshot, permit: &Permit, now: Timestamp) -> Result<MintedTo
     let token = permit.token().ok_or_else(none)?;
     let facts = TokenFacts::of(&policy, token, permit.resource()).map_err(refused)?;
     let grant = narrow(&policy, permit.resource(), &facts).map_err(refused)?;
-    let said = grant.access_token(&policy, now).map_err(not_minted)?;
-    let keys = issuing.keys.load();
-    let algorithm = policy.signing_algorithm(permit.resource()).unwrap_or(keys.default_algorithm());
-    said.sign(&keys, algorithm).map_err(not_minted)
+    minting::mint(&policy, &grant, &issuing.keys.load(), now).map_err(not_minted)
 }
 
 fn credential(minted: &MintedToken) -> Result<HeaderValue, Rejection> {

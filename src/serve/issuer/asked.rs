@@ -21,6 +21,7 @@ use super::{Call, Desk, Told};
 use crate::config::Client;
 use crate::issuer::{ClientCredential, ClientFault, Endpoint, Form};
 use crate::oauth::OAuthError;
+use crate::serve::minting::Issued;
 use crate::snapshot::Snapshot;
 use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -136,23 +137,10 @@ async fn do_it(
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };
     match decided {
         Decided::Token(mut ready) => {
-            let (resource, parent_jti) = (ready.resource, ready.parent_jti.take());
+            let parent_jti = ready.parent_jti.take();
             let (minted, issued_as) = ready.sign(snapshot)?;
-            let said = minted.access_token();
-            AuditLine {
-                grant: Some(known.grant),
-                subject: Some(said.subject()),
-                resource: Some(said.audience().as_str()),
-                scopes: said.scope(),
-                jti: Some(said.jti()),
-                parent_jti: parent_jti.as_deref(),
-                expires: Some(said.expires().0),
-                ..line(Deed::TokenIssued)
-            }
-            .write();
-            if let Some(pool) = snapshot.upstreams.get(resource.0) {
-                desk.gateway.metrics.token_issued(known.grant, pool.resource());
-            }
+            let line = AuditLine { parent_jti: parent_jti.as_deref(), ..line(Deed::TokenIssued) };
+            Issued { minted: &minted, grant: known.grant }.record(line, snapshot, &desk.gateway.metrics);
             Ok(Json(token::answer(&minted, issued_as)).into_response())
         }
         Decided::Introspected(answer) => Ok(Json(answer).into_response()),

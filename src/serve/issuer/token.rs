@@ -4,28 +4,27 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Desk;
 use super::refused::Refused;
 use crate::clock::Timestamp;
 use crate::config::{Client, GrantType, ResourceId};
 use crate::issuer::{
-    Exchange, Form, Grant, Policy, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials,
-    exchange_target, token_exchange,
+    Exchange, Form, Grant, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials, exchange_target,
+    token_exchange,
 };
-use crate::oauth::{Reason, Rejection, SigningAlgorithm};
+use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
+use crate::serve::minting;
 use crate::snapshot::Snapshot;
-use crate::token::mint::{AccessToken, MintedToken};
+use crate::token::mint::MintedToken;
 use crate::token::{self, GenuineToken, Presented};
 
 /// A token that only has to be signed.
 pub(super) struct Ready {
-    pub(super) token: AccessToken,
-    pub(super) resource: ResourceId,
+    grant: Grant,
     pub(super) parent_jti: Option<String>,
-    algorithm: SigningAlgorithm,
     issued_as: Option<TokenType>,
 }
 
@@ -36,7 +35,6 @@ pub(super) struct Ready {
 /// [`Refused`] says why it is nothing.
 pub(super) async fn decide(desk: &Desk, snapshot: &Snapshot, client: &Client, form: &Form) -> Result<Ready, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
-    let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
     let (grant, issued_as, parent) = match TokenRequest::read(form)? {
         TokenRequest::ClientCredentials(wanted) => (client_credentials(&policy, client, &wanted)?, None, None),
         TokenRequest::TokenExchange { wanted, subject, actor, requested } => {
@@ -54,18 +52,7 @@ pub(super) async fn decide(desk: &Desk, snapshot: &Snapshot, client: &Client, fo
             (token_exchange(&policy, &exchange)?, Some(requested), Some(parent))
         }
     };
-    let algorithm = policy.signing_algorithm(grant.resource());
-    Ok(Ready {
-        token: said(&policy, &grant)?,
-        resource: grant.resource(),
-        parent_jti: parent.as_deref().and_then(jti).map(str::to_owned),
-        algorithm: algorithm.unwrap_or_else(|| issuing.keys.load().default_algorithm()),
-        issued_as,
-    })
-}
-
-fn said(policy: &Policy<'_>, grant: &Grant) -> Result<AccessToken, Refused> {
-    Ok(grant.access_token(policy, Timestamp::now())?)
+    Ok(Ready { grant, parent_jti: parent.as_deref().and_then(jti).map(str::to_owned), issued_as })
 }
 
 impl Ready {
@@ -75,21 +62,15 @@ impl Ready {
     ///
     /// [`Refused::NotMinted`] if no key does, and [`Refused::NoIssuer`] if there is none any more.
     pub(super) fn sign(self, snapshot: &Snapshot) -> Result<(MintedToken, Option<TokenType>), Refused> {
-        let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
-        Ok((self.token.sign(&issuing.keys.load(), self.algorithm)?, self.issued_as))
+        let (policy, issuing) = snapshot.policy().zip(snapshot.issuing.as_ref()).ok_or(Refused::NoIssuer)?;
+        let minted = minting::mint(&policy, &self.grant, &issuing.keys.load(), Timestamp::now())?;
+        Ok((minted, self.issued_as))
     }
 }
 
-/// The answer: what it is, how long it lives, and what it opens.
+/// The answer, which at an exchange also says what the token is called.
 pub(super) fn answer(minted: &MintedToken, issued_as: Option<TokenType>) -> Value {
-    let said = minted.access_token();
-    let mut answer = json!({
-        "access_token": minted.expose(),
-        "token_type": "Bearer",
-        "expires_in": minted.expires_in().as_secs(),
-        "scope": said.scope().unwrap_or_default(),
-        "resource": [said.audience().as_str()],
-    });
+    let mut answer = minting::answer(minted);
     if let Some(issued_as) = issued_as {
         answer["issued_token_type"] = issued_as.as_str().into();
     }

@@ -241,6 +241,7 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         url: Url::parse(ISSUER).unwrap(),
         access_token_lifetime: Duration::from_secs(300),
         exchange_depth: 4,
+        development_tokens: false,
         signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
         clients,
     }
