@@ -42,6 +42,16 @@ fn it_fits_into_a_command_line() {
 }
 
 #[test]
+fn explain_proves_it_with_the_keys_of_the_files() {
+    let run = token(&["--resource", API1, "--scope", "read", "--sub", "corp|alice", "--client", "app"]);
+    let explain = |url: &str| narrowgate(&["explain", "GET", url, "-c", FILE], &run.stdout);
+    let allowed = explain(API1);
+    assert_eq!(allowed.code, Some(0), "{}{}", allowed.stdout, allowed.stderr);
+    let refused = explain("https://api2.example.com");
+    assert!(refused.stdout.contains("401 audience_mismatch"), "{}{}", refused.stdout, refused.stderr);
+}
+
+#[test]
 fn scripts_get_the_members_of_a_token_response() {
     let scopes = ["--scope", "write", "--scope", "transaction:7 read"];
     let run =
