@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -42,6 +43,8 @@ pub struct Issuing {
     pub revocations: Arc<Revocations>,
     /// Where its state is kept.
     pub store: Arc<dyn Store>,
+    /// The longest lifetime of any token that may be about, under this configuration or an earlier one.
+    pub longest_lifetime: Duration,
 }
 
 impl Issuing {

@@ -8,6 +8,8 @@ mod demo;
 mod explain;
 #[path = "cli/run.rs"]
 mod run;
+#[path = "cli/token.rs"]
+mod token;
 
 use run::{Run, compare, narrowgate};
 

@@ -8,7 +8,7 @@ mod bare;
 mod load;
 mod process;
 
-use std::time::Duration;
+use std::process::Command;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -18,15 +18,13 @@ use rcgen::KeyPair;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use process::Subject;
+use process::Measured;
 
 /// How often every subject has its turn.
 const ROUNDS: usize = 7;
 /// Requests in one turn, and the connections that they share.
 const REQUESTS: usize = 40_000;
 const CONNECTIONS: usize = 32;
-/// How long one turn may take before something is wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
@@ -57,31 +55,35 @@ async fn compare() {
         std::fs::write(&path, text).expect("the temporary folder can be written");
         path
     };
+    // The bare proxy is this very program in its other role.
+    let program = std::env::current_exe().expect("this program has a path");
+    let bare = Measured::start(Command::new(program).env("BARE_PROXY_UPSTREAM", address.to_string()));
     let subjects = [
-        Subject::bare(address),
-        Subject::gate("gate", &configure("quiet.yaml", "warn")),
-        Subject::gate("gate, one log line a request", &configure("logged.yaml", "info")),
+        ("bare Pingora proxy", bare),
+        ("gate", Measured::gate(&configure("quiet.yaml", "warn"))),
+        ("gate, one log line a request", Measured::gate(&configure("logged.yaml", "info"))),
     ];
     let request = format!(
         "GET /documents/42 HTTP/1.1\r\nHost: api.example\r\nUser-Agent: bench\r\nAccept: */*\r\nAuthorization: Bearer {token}\r\n\r\n"
     );
     // The first turn of each warms it up and is not counted.
-    for subject in &subjects {
-        subject.turn(&request, REQUESTS / 4, CONNECTIONS, PATIENCE).await;
+    for (_, subject) in &subjects {
+        subject.cost(REQUESTS / 4, load::ask(subject.address(), &request, REQUESTS / 4, CONNECTIONS)).await;
     }
     let mut costs = vec![Vec::new(); subjects.len()];
     for _ in 0..ROUNDS {
-        for (subject, costs) in subjects.iter().zip(&mut costs) {
-            costs.push(subject.turn(&request, REQUESTS, CONNECTIONS, PATIENCE).await);
+        for ((_, subject), costs) in subjects.iter().zip(&mut costs) {
+            let load = load::ask(subject.address(), &request, REQUESTS, CONNECTIONS);
+            costs.push(subject.cost(REQUESTS, load).await);
         }
     }
     println!(
         "{ROUNDS} rounds of {REQUESTS} requests on {CONNECTIONS} connections, the same token each time; median (lowest to highest)"
     );
     println!("{:<30} {:>26} {:>30}", "", "CPU per request, us", "ratio to bare, by round");
-    for (subject, own) in subjects.iter().zip(&costs) {
+    for ((name, _), own) in subjects.iter().zip(&costs) {
         let ratios: Vec<f64> = own.iter().zip(&costs[0]).map(|(own, bare)| own / bare).collect();
-        println!("{:<30} {:>26} {:>30}", subject.name(), spread(own), spread(&ratios));
+        println!("{:<30} {:>26} {:>30}", name, spread(own), spread(&ratios));
     }
     drop(subjects);
     let _ = std::fs::remove_dir_all(&folder);

@@ -1,4 +1,4 @@
-//! A proxy as a process of its own, and what the system says it used.
+//! A program as a process of its own, and what the system says it used.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -6,51 +6,44 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::load;
+/// How long one turn may take before something is wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A proxy under measurement; it ends with this value.
-pub struct Subject {
-    name: &'static str,
+/// A program under measurement; it ends with this value.
+pub struct Measured {
     process: Child,
     address: SocketAddr,
 }
 
-impl Subject {
-    /// The bare proxy: this very program in its other role.
-    pub fn bare(upstream: SocketAddr) -> Self {
-        let program = std::env::current_exe().expect("this program has a path");
-        Self::start("bare Pingora proxy", Command::new(program).env("BARE_PROXY_UPSTREAM", upstream.to_string()))
-    }
-
+impl Measured {
     /// The gate with a configuration.
-    pub fn gate(name: &'static str, configuration: &Path) -> Self {
-        Self::start(name, Command::new(env!("CARGO_BIN_EXE_narrowgate")).args(["run", "-c"]).arg(configuration))
+    pub fn gate(configuration: &Path) -> Self {
+        Self::start(Command::new(env!("CARGO_BIN_EXE_narrowgate")).args(["run", "-c"]).arg(configuration))
     }
 
-    fn start(name: &'static str, command: &mut Command) -> Self {
-        let mut process = command.stderr(Stdio::piped()).spawn().expect("the proxy starts");
+    /// A program that says where it listens as the gate does.
+    pub fn start(command: &mut Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
         let address = lines
             .by_ref()
             .map_while(Result::ok)
             .find_map(|line| line.strip_prefix("listening on http://")?.strip_suffix(" (listen)")?.parse().ok())
-            .expect("the proxy says where it listens");
-        // Read on, or a full pipe would stop a proxy that logs.
+            .expect("the program says where it listens");
+        // Read on, or a full pipe would stop a program that logs.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { name, process, address }
+        Self { process, address }
     }
 
-    /// What it is called in the table.
-    pub fn name(&self) -> &'static str {
-        self.name
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
-    /// Sends the load, and returns the proxy's CPU time per request in microseconds.
-    pub async fn turn(&self, request: &str, requests: usize, connections: usize, patience: Duration) -> f64 {
+    /// The CPU time per request, in microseconds, while so many requests are sent.
+    pub async fn cost(&self, requests: usize, sent: impl Future<Output = ()>) -> f64 {
         let before = self.cpu_seconds();
-        tokio::time::timeout(patience, load::ask(self.address, request, requests, connections))
-            .await
-            .expect("the load ends");
+        tokio::time::timeout(PATIENCE, sent).await.expect("the load ends");
         (self.cpu_seconds() - before) / requests as f64 * 1e6
     }
 
@@ -64,7 +57,7 @@ impl Subject {
     }
 }
 
-impl Drop for Subject {
+impl Drop for Measured {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -1,4 +1,4 @@
-//! The signing keys for those who look at them and rotate them: while the gateway runs, and while nobody uses the store.
+//! The signing keys for those who look at them, rotate them, and sign by them: while the gateway runs, and while nobody uses the store.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::vault::{KeysError, Vault};
 use crate::clock::Timestamp;
 use crate::config::{AuthorizationServer, Config, KeyOrigin, StoreLocation};
 use crate::serve::admin::KeyKeeper;
-use crate::token::mint::{KeyPolicy, ListedKey};
+use crate::token::mint::{KeyPolicy, ListedKey, SigningKeys};
 
 /// Our own issuer as it is now, for whoever asks while reloads go by. It also keeps its task going.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,22 @@ pub async fn list(config: &Config, server: &AuthorizationServer) -> Result<Vec<L
     }
     let vault = Vault::open(store, location, rotate_every, encryption).await?;
     Ok(vault.read(None).await?.ring.list(Timestamp::now()))
+}
+
+/// The keys that sign for an issuer that does not run; made where there are none, as when it starts.
+///
+/// # Errors
+///
+/// [`StartError`] if they cannot be had, as [`crate::store::StoreError::InUse`] while it runs.
+pub async fn signing(config: &Config, server: &AuthorizationServer) -> Result<SigningKeys, StartError> {
+    let policy = KeyPolicy::of(server, &config.resources);
+    match &server.signing.keys {
+        KeyOrigin::Files(files) => Ok(signing_keys(files, &policy)?),
+        KeyOrigin::Store { rotate_every, encryption } => {
+            let open = OpenStore::open(config.store.as_ref().unwrap_or(&StoreLocation::Memory)).await?;
+            Ok(open.adopt(*rotate_every, encryption.as_ref(), &policy).await?.0)
+        }
+    }
 }
 
 /// Lets the next keys of an issuer that does not run sign from now on, and says what is published then.

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 use tokio::task::spawn_blocking;
@@ -16,6 +17,7 @@ use super::vault::{KeptRing, KeysError, Vault};
 use crate::clock::Timestamp;
 use crate::config::{AuthorizationServer, Config, KeyOrigin, StoreLocation};
 use crate::fetch::Fetcher;
+use crate::secret::Secret;
 use crate::snapshot::Issuing;
 use crate::store::{EmbeddedStore, MemoryStore, Store, StoreError};
 use crate::token::mint::{KeyPolicy, KeyState, ListedKey, SigningKey, SigningKeyring, SigningKeys};
@@ -59,6 +61,19 @@ impl OpenStore {
         Ok(Self { location: location.clone(), store })
     }
 
+    /// The keys that are kept here, as the configuration that begins to count now has them; made where there are none.
+    pub(super) async fn adopt(
+        &self,
+        rotate_every: Duration,
+        encryption: Option<&Secret>,
+        policy: &KeyPolicy,
+    ) -> Result<(SigningKeys, Vault, KeptRing), KeysError> {
+        let vault = Vault::open(Arc::clone(&self.store), &self.location, rotate_every, encryption).await?;
+        let ring = vault.adopt(policy).await?;
+        let keys = ring.ring.signing_keys(Timestamp::now(), policy)?;
+        Ok((keys, vault, ring))
+    }
+
     /// Whether this is what `location` names.
     pub(super) fn is_at(&self, location: &StoreLocation) -> bool {
         self.location == *location
@@ -92,10 +107,7 @@ impl Office {
         let (keys, kept) = match &server.signing.keys {
             KeyOrigin::Files(files) => (signing_keys(files, &policy)?, None),
             KeyOrigin::Store { rotate_every, encryption } => {
-                let store = Arc::clone(&open.store);
-                let vault = Vault::open(store, &open.location, *rotate_every, encryption.as_ref()).await?;
-                let ring = vault.adopt(&policy).await?;
-                let keys = ring.ring.signing_keys(Timestamp::now(), &policy).map_err(KeysError::from)?;
+                let (keys, vault, ring) = open.adopt(*rotate_every, encryption.as_ref(), &policy).await?;
                 (keys, Some((vault, ring)))
             }
         };
@@ -107,7 +119,11 @@ impl Office {
         };
         // What was taken back must not open anything, not even once.
         follower.follow(&*open.store, &revocations).await.map_err(KeysError::from)?;
-        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store: Arc::clone(&open.store) });
+        let of_ring = kept.as_ref().map_or(Duration::ZERO, |(_, kept)| kept.ring.longest_lifetime());
+        let of_before = before.map_or(Duration::ZERO, |before| before.issuing.longest_lifetime);
+        let longest_lifetime = policy.longest_lifetime().max(of_ring).max(of_before);
+        let store = Arc::clone(&open.store);
+        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store, longest_lifetime });
         let kept = kept.map(|(vault, ring)| KeptKeys { vault: Arc::new(vault), held: Arc::new(Mutex::new(ring)) });
         let (stop, stopping) = watch::channel(false);
         let upkeep = Upkeep::new(Arc::clone(&issuing), Arc::clone(&follower), policy.clone(), kept.clone());

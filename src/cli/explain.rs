@@ -11,8 +11,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::output::{Format, count, print, print_json, tell};
+use crate::app;
 use crate::clock::Timestamp;
-use crate::config::{self, Config, Environment, KeySource, Loaded, TrustedIssuer};
+use crate::config::{
+    self, AuthorizationServer, Config, Environment, JwksLocation, KeyOrigin, KeySource, Loaded, TrustedIssuer,
+};
 use crate::fetch::Fetcher;
 use crate::guard::{Decision, Gate};
 use crate::token::{Keyring, OwnIssuer, TokenCache};
@@ -86,12 +89,15 @@ impl Explain {
         let fetcher = Fetcher::new(config.trusted_cas.as_deref())?;
         let keyring = |issuer: &config::TrustedIssuer| Keyring::new(issuer.clone(), fetcher.clone());
         let keyrings: Vec<Arc<Keyring>> = config.trusted_issuers.iter().map(keyring).collect();
-        // The keys of our own issuer are where it publishes them; what it has taken back, only the running gate knows.
-        let own = config.issuer.as_ref().map(|server| {
-            let keys = KeySource::Discovery { issuer: server.url.clone() };
-            let keyring = keyring(&TrustedIssuer { keys, ..server.as_trusted_issuer() });
-            OwnIssuer { keyring, revocations: Arc::default() }
-        });
+        let own = match &config.issuer {
+            None => None,
+            Some(server) => {
+                let keys = published_keys(config, server).await?;
+                let keyring = keyring(&TrustedIssuer { keys, ..server.as_trusted_issuer() });
+                // What it has taken back, only the running gate knows.
+                Some(OwnIssuer { keyring, revocations: Arc::default() })
+            }
+        };
         let gate = Gate::new(config, keyrings, own)?;
         let tokens = TokenCache::new(config.limits.token_cache_bytes).map_err(|_| "the system has no randomness")?;
         let mut keys_awaited = false;
@@ -104,6 +110,18 @@ impl Explain {
                 decision => return Ok(Report::new(config, &gate, request, trail, decision, now)),
             }
             keys_awaited = true;
+        }
+    }
+}
+
+/// The keys of our own issuer: those of its files, or where it publishes them while it runs.
+async fn published_keys(config: &Config, server: &AuthorizationServer) -> Result<KeySource, app::StartError> {
+    match &server.signing.keys {
+        KeyOrigin::Store { .. } => Ok(KeySource::Discovery { issuer: server.url.clone() }),
+        KeyOrigin::Files(files) => {
+            let path = files.first().map(|file| file.path.clone()).unwrap_or_default();
+            let json = app::keys::signing(config, server).await?.jwk_set().to_shared();
+            Ok(KeySource::Jwks(vec![JwksLocation::File { path, json }]))
         }
     }
 }

@@ -1,22 +1,18 @@
 //! `narrowgate keys`: the signing keys of our own issuer, listed and rotated.
 //!
-//! The store belongs to one process at a time. While a gateway runs on it, that one is asked, by its admin address; else
-//! the store is opened. Deliberately absent: private keys, also in files and pipes.
-
-mod node;
+//! Deliberately absent: private keys, also in files and pipes.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::output::{Format, print, print_json, printable, tell};
+use super::node::Order;
+use super::output::{Format, print, print_json, printable, printable_line, tell};
+use super::own_issuer::OwnIssuer;
 use crate::app::{StartError, keys};
 use crate::clock::Timestamp;
-use crate::config::{AuthorizationServer, Config, Environment, Loaded, Source};
 use crate::serve::admin::keys::{consequence, document};
-use crate::store::StoreError;
-use node::{Failure, Order};
 
 /// List or rotate the signing keys of the issuer
 #[derive(Debug, clap::Args)]
@@ -47,22 +43,14 @@ impl Keys {
     /// Does it: 0 done, 1 if it failed, 2 for a bad configuration.
     pub async fn run(&self) -> ExitCode {
         let (order, options) = match &self.command {
-            Command::List(options) => (Order::List, options),
-            Command::Rotate(options) => (Order::Rotate, options),
+            Command::List(options) => (Order::ListKeys, options),
+            Command::Rotate(options) => (Order::RotateKeys, options),
         };
-        let Loaded { config, places, .. } = match Source::new(&options.config, Environment::of_process()).read().loaded
-        {
-            Ok(loaded) => loaded,
-            Err(faults) => {
-                tell(&faults.to_string());
-                return ExitCode::from(2);
-            }
+        let own = match OwnIssuer::load(&options.config) {
+            Ok(own) => own,
+            Err(code) => return code,
         };
-        let Some(server) = &config.issuer else {
-            tell(&places.fault("there is no `issuer`, so nothing is signed", "").to_string());
-            return ExitCode::from(2);
-        };
-        match act(order, &config, server).await {
+        match own.or_ask(own_keys(&own, &order).await, order).await {
             Ok(document) => {
                 match options.format {
                     Format::Json => print_json(&document),
@@ -73,52 +61,23 @@ impl Keys {
                 }
                 ExitCode::SUCCESS
             }
-            Err(Failed::Start(error)) => match error.fault(&places) {
-                Some(fault) => {
-                    tell(&fault.to_string());
-                    ExitCode::FAILURE
-                }
-                None => failed(&error.to_string()),
-            },
-            Err(Failed::Node(failure)) => failed(&failure.to_string()),
+            Err(failed) => own.tell(&failed),
         }
     }
 }
 
-enum Failed {
-    Start(StartError),
-    Node(Failure),
-}
-
-/// Opens the store, or asks who has it open.
-async fn act(order: Order, config: &Config, server: &AuthorizationServer) -> Result<Value, Failed> {
-    let done = match order {
-        Order::List => keys::list(config, server).await.map(|keys| document(&keys)),
-        Order::Rotate => keys::rotate(config, server).await.map(|keys| {
-            let mut rotated = document(&keys);
-            rotated["consequence"] = json!(consequence(&keys, Timestamp::now()));
-            rotated
-        }),
+/// The keys of an issuer that does not run, after what was ordered.
+async fn own_keys(own: &OwnIssuer, order: &Order) -> Result<Value, StartError> {
+    let is_rotated = *order == Order::RotateKeys;
+    let keys = match is_rotated {
+        true => keys::rotate(&own.config, &own.server).await?,
+        false => keys::list(&own.config, &own.server).await?,
     };
-    match done {
-        Ok(document) => Ok(document),
-        Err(error @ StartError::Store { source: StoreError::InUse, .. }) => match &config.admin {
-            Some(admin) => node::ask(admin, order).await.map_err(Failed::Node),
-            None => Err(Failed::Start(error)),
-        },
-        Err(error) => Err(Failed::Start(error)),
+    let mut told = document(&keys);
+    if is_rotated {
+        told["consequence"] = json!(consequence(&keys, Timestamp::now()));
     }
-}
-
-fn failed(why: &str) -> ExitCode {
-    tell(&format!("error: {}\n", printable_line(why)));
-    ExitCode::FAILURE
-}
-
-/// A message of another process, in lines that a terminal may show.
-fn printable_line(text: &str) -> String {
-    let pieces: Vec<char> = text.chars().collect();
-    pieces.chunks(200).map(|piece| printable(&piece.iter().collect::<String>())).collect()
+    Ok(told)
 }
 
 /// A line a key.

@@ -5,10 +5,13 @@ mod check;
 mod demo;
 mod explain;
 mod keys;
+mod node;
 mod output;
+mod own_issuer;
 mod rule_line;
 mod run;
 mod schema;
+mod token;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -31,6 +34,7 @@ enum Command {
     Demo(demo::Demo),
     Keys(keys::Keys),
     Schema(schema::Schema),
+    Token(token::Token),
 }
 
 /// Reads the command line and does what it says.
@@ -42,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => on_runtime(demo.run()),
         Command::Keys(keys) => on_runtime(keys.run()),
         Command::Schema(schema) => schema.run(),
+        Command::Token(token) => on_runtime(token.run()),
     }
 }
 

@@ -40,6 +40,12 @@ pub fn printable(text: &str) -> String {
     shown.chain(cut.chars()).collect()
 }
 
+/// A message of another process, in lines that a terminal may show.
+pub fn printable_line(text: &str) -> String {
+    let pieces: Vec<char> = text.chars().collect();
+    pieces.chunks(200).map(|piece| printable(&piece.iter().collect::<String>())).collect()
+}
+
 /// `1 fault`, `2 faults`.
 pub fn count(number: usize, thing: &str) -> String {
     match number {

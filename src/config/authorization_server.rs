@@ -60,6 +60,7 @@ pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) 
     let most = around.limits.token_lifetime;
     let lifetime = section.optional(reader, "lifetimes", |reader, node| lifetimes(reader, node, most)).flatten();
     let exchange_depth = section.optional(reader, "exchange_depth", |reader, node| reader.integer(node, 0..=MAX_DEPTH));
+    let development_tokens = section.optional(reader, "development_tokens", development_tokens).unwrap_or(false);
     let WrittenSigning { signing, key_files } =
         section.get("signing").map_or_else(WrittenSigning::usual, |node| signing::signing(reader, node));
     let clients = section
@@ -73,9 +74,20 @@ pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) 
         let (issuer, url) = (issuer.clone(), url.clone());
         let access_token_lifetime = lifetime.unwrap_or(USUAL_LIFETIME.min(most));
         let exchange_depth = usize::try_from(exchange_depth.unwrap_or(USUAL_DEPTH)).unwrap_or(usize::MAX);
-        AuthorizationServer { issuer, url, access_token_lifetime, exchange_depth, signing, clients }
+        AuthorizationServer { issuer, url, access_token_lifetime, exchange_depth, development_tokens, signing, clients }
     });
     Some(WrittenServer { place, url, clients, key_files, has_key_files, server })
+}
+
+/// Whoever reaches the admin address may be anybody then, so it is told wherever it is on.
+fn development_tokens(reader: &mut Reader, node: &Node) -> Option<bool> {
+    let is_on = reader.boolean(node)?;
+    if is_on {
+        let message = "`narrowgate token` makes tokens for any subject, without a login";
+        let hint = "take it out in production: whoever may order a reload can be anybody";
+        reader.log.tell(FaultKind::DevelopmentTokens, node.place, message, hint);
+    }
+    Some(is_on)
 }
 
 /// The issuer's URL: a resource's key could be written no other way, and it has no final slash besides.

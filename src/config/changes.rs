@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::describe;
 use super::fault::brief;
-use super::model::Config;
+use super::model::{AuthorizationServer, Config};
 
 /// The most that is shown of one value, in characters.
 const MAX_VALUE: usize = 100;
@@ -69,8 +69,10 @@ fn of_issuer(told: &mut Vec<String>, before: &Config, after: &Config) {
         (None, Some(_)) => told.push("issuer: added".to_owned()),
         (Some(_), None) => told.push("issuer: removed".to_owned()),
         (Some(old), Some(new)) => {
-            let is_same = (&old.issuer, &old.signing, old.access_token_lifetime, old.exchange_depth)
-                == (&new.issuer, &new.signing, new.access_token_lifetime, new.exchange_depth);
+            let of = |server: &AuthorizationServer| {
+                (server.access_token_lifetime, server.exchange_depth, server.development_tokens)
+            };
+            let is_same = (&old.issuer, &old.signing, of(old)) == (&new.issuer, &new.signing, of(new));
             if !is_same {
                 let (old, new) = (describe::authorization_server(old), describe::authorization_server(new));
                 told.push(format!("issuer: {}", in_words(&old, &new)));
@@ -282,6 +284,8 @@ resources:
         assert_eq!(told, ["client app: another secret, or a file with another content"]);
         let told = with(&[("auth.example.com", "login.example.org")]);
         assert_eq!(told, ["issuer: url https://login.example.org instead of https://auth.example.com"]);
+        let told = with(&[("\n  clients:", "\n  development_tokens: true\n  clients:")]);
+        assert_eq!(told, ["issuer: development_tokens true instead of false"]);
         assert_eq!(with(&[("    app:", "    web:")]), ["client web: added", "client app: removed"]);
         assert_eq!(with(&[("\nissuer:", "\nstore: a.redb\nissuer:")]), ["store: a.redb instead of narrowgate.redb"]);
         assert_eq!(with(&[(issuer, "")]), ["issuer: removed", "store: no more"]);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::authorization_server::WrittenServer;
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
-use super::model::ResourceId;
+use super::model::{IssuerId, ResourceId};
 use super::nearest::{self, MOST_COMPARED};
 use super::read::Reader;
 use super::resource::WrittenResource;
@@ -22,7 +22,7 @@ pub(super) fn check(reader: &mut Reader, issuers: &Issuers, resources: &[Written
     check_routes(reader, resources);
     check_spelling(reader, resources);
     check_audiences(reader, issuers, resources);
-    check_ignored(reader, issuers, resources);
+    check_other_audiences(reader, issuers, resources);
 }
 
 /// One `iss` is one issuer, and one issuer at most is printed without its name.
@@ -165,12 +165,24 @@ fn check_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenR
     }
 }
 
-/// An audience that is overlooked is not one of ours.
-fn check_ignored(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
+/// An audience that is overlooked, or that means this gateway, is no API here.
+fn check_other_audiences(reader: &mut Reader, issuers: &Issuers, resources: &[WrittenResource]) {
     let keys: HashMap<&str, &WrittenResource> =
         resources.iter().map(|written| (written.key.as_str(), written)).collect();
-    for written in &issuers.0 {
+    for (at, written) in issuers.0.iter().enumerate() {
         let Some(issuer) = &written.issuer else { continue };
+        let entries =
+            || resources.iter().filter_map(|written| written.resource.as_ref()).flat_map(|known| &known.issuers);
+        let own_names = entries().filter(|entry| entry.issuer == IssuerId(at)).flat_map(|entry| &entry.audiences);
+        let own_names: HashSet<&str> = own_names.map(String::as_str).collect();
+        for meant in &issuer.exchange_audiences {
+            if keys.contains_key(meant.as_str()) || own_names.contains(meant.as_str()) {
+                let message =
+                    format!("`{}` calls `{}` an API and the gateway for exchange", written.name, reader.public(meant));
+                let hint = "take it out of `exchange_audiences`; a token for an API is exchanged as one for that API";
+                reader.log.error(written.place, message, hint);
+            }
+        }
         for ignored in &issuer.ignore_audiences {
             if let Some(resource) = keys.get(ignored.as_str()) {
                 let message = format!("`{}` overlooks the audience of the resource `{}`", written.name, resource.key);

@@ -63,7 +63,7 @@ pub(super) fn claims(reader: &mut Reader, node: &Node, base: &ClaimNames) -> Opt
     let scope = section.optional(reader, "scope", paths);
     let client = section.optional(reader, "client", some_paths);
     let subject = section.optional(reader, "subject", some_paths);
-    let carry = section.optional(reader, "carry", paths);
+    let carry = section.optional(reader, "carry", carried);
     section.finish(reader);
     Some(ClaimNames {
         scope: scope.unwrap_or_else(|| base.scope.clone()),
@@ -102,6 +102,26 @@ fn paths(reader: &mut Reader, node: &Node) -> Option<Vec<ClaimPath>> {
         seen.push(path.clone());
         Some(path)
     })
+}
+
+/// Claims that go into our own tokens, each under the last name of its path.
+fn carried(reader: &mut Reader, node: &Node) -> Option<Vec<ClaimPath>> {
+    let mut names: Vec<String> = Vec::new();
+    let paths = paths(reader, node)?;
+    for path in &paths {
+        let name = path.steps.last().cloned().unwrap_or_default();
+        if names.contains(&name) {
+            let message = format!("two claims would be carried on as `{}`", reader.public(&name));
+            reader.log.error(
+                node.owner,
+                message,
+                "a claim is carried on under the last name of its path; keep one of the two",
+            );
+            return None;
+        }
+        names.push(name);
+    }
+    Some(paths)
 }
 
 fn some_paths(reader: &mut Reader, node: &Node) -> Option<Vec<ClaimPath>> {

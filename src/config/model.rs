@@ -14,6 +14,7 @@ use crate::secret::Secret;
 mod authorization_server;
 mod issuer;
 mod listener;
+mod plain_subjects;
 mod resource;
 mod upstream;
 
@@ -25,6 +26,7 @@ pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 pub use listener::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
+pub use plain_subjects::PlainSubjects;
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,
     Resource, ResourceIssuer, Rule, Unmatched, UserClaim,

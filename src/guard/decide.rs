@@ -248,6 +248,10 @@ impl Asked<'_, '_> {
         let Some(entry) = self.resource.entry(token.issuer()) else {
             return Err(refuse(Rejection::new(Reason::IssuerUntrusted, "the issuer is not trusted for this API")));
         };
+        if self.gate.is_ambiguous(entry.subject(token).as_deref(), token) {
+            let detail = "the plain subject reads like another issuer's, or like a client of our own";
+            return Err(refuse(Rejection::new(Reason::ClaimInvalid, detail)));
+        }
         let trusted = self.gate.trusted.keyring(token.issuer()).issuer();
         if let Err(rejection) = check_token(token, self.resource, entry, &trusted.require) {
             return Err(refuse(rejection));

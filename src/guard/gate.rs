@@ -14,7 +14,7 @@ use super::owned::OwnedHeaders;
 use super::permit::Permit;
 use super::resource::{GuardedResource, IssuerEntry};
 use super::tables::Tables;
-use crate::config::{Config, IssuerId, Network, Resource, ResourceId, SubjectForm};
+use crate::config::{Config, IssuerId, Network, PlainSubjects, Resource, ResourceId, SubjectForm};
 use crate::oauth::{ClientRef, Rejection, Subject};
 use crate::token::{
     AudienceTable, GenuineToken, Keyring, OwnIssuer, Presented, Refused, SharedAudience, TokenCache, TrustedKeys,
@@ -29,6 +29,7 @@ pub struct Gate {
     pub(super) trusted_proxies: Vec<Network>,
     pub(super) resources: Vec<Arc<GuardedResource>>,
     owned: OwnedHeaders,
+    plain_subjects: Option<PlainSubjects>,
 }
 
 /// Why no gate can be made of a configuration. The loader finds both with their places; a configuration that was made
@@ -90,6 +91,7 @@ impl Gate {
             trusted: TrustedKeys::new(keyrings, own, config.limits.token_bytes, max_lifetime),
             trusted_proxies: config.trusted_proxies.clone(),
             owned: OwnedHeaders::new(identity.map(|header| &header.name)),
+            plain_subjects: PlainSubjects::of(config),
             resources: resources(earlier, config),
         })
     }
@@ -154,6 +156,12 @@ impl Gate {
             None => token.subject().map(Cow::Borrowed),
         };
         Some(Subject { issuer, value: &value? }.to_string())
+    }
+
+    /// Whether a token's subject, as it is printed, would read like somebody else's.
+    pub(super) fn is_ambiguous(&self, subject: Option<&str>, token: &GenuineToken) -> bool {
+        let plain = self.plain_subjects.as_ref().zip(subject);
+        plain.is_some_and(|(plain, subject)| plain.reads_like_another(token.issuer(), subject))
     }
 
     /// The client of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.

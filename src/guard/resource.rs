@@ -15,7 +15,7 @@ use crate::config::{
     AllowedClient, BroadTokens, ClaimNames, ClaimPath, Config, Cors, Demand, Forward, IdentityHeader, IssuerId,
     Requirement, Resource, Unmatched,
 };
-use crate::oauth::{Scope, ScopePattern};
+use crate::oauth::{ClientRef, Scope, ScopePattern};
 use crate::route::{MatchedRules, PathPattern, RuleTree};
 use crate::token::{GenuineToken, text_at};
 
@@ -174,6 +174,9 @@ fn names_of(config: &Config, allowed: &[AllowedClient]) -> Vec<(IssuerId, String
             AllowedClient::Own(id) => own_clients().find(|client| client.id == *id),
             AllowedClient::Foreign(issuer, id) => {
                 names.push((*issuer, id.clone()));
+                // So is it named in what was narrowed for it.
+                let printed = ClientRef { issuer: Some(&config.trusted_issuers[issuer.0].name), id };
+                names.extend(config.own_issuer().map(|own| (own, printed.to_string())));
                 own_clients().find(|client| client.known_as.get(issuer) == Some(id))
             }
         };

@@ -195,3 +195,20 @@ fn a_metadata_document_lies_where_the_key_is_at_home() {
     assert_eq!(described("b.example"), "https://b.example");
     assert_eq!(described("c.example"), "https://b.example");
 }
+
+#[test]
+fn a_plain_subject_that_reads_like_somebody_elses_is_refused() {
+    let yaml = "listen: 127.0.0.1:0\ntrusted_issuers:\n  corp: { issuer: https://corp.example, subjects: plain }\n  \
+                partner: { issuer: https://partner.example }\nresources: { https://api.example: { upstream: http://127.0.0.1:1 } }";
+    let loaded = config::parse(yaml, Path::new("gateway.yaml"), &Environment::default());
+    let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+    let signer = TestSigner::new("k1", "ES256");
+    let json = jwks(&[signer.jwk()]).into();
+    config.trusted_issuers[0].keys = KeySource::Jwks(vec![JwksLocation::File { path: PathBuf::from("j"), json }]);
+    let keyring = |at: usize| Keyring::new(config.trusted_issuers[at].clone(), Fetcher::new(None).unwrap());
+    let gate = Gate::new(&config, vec![keyring(0), keyring(1)], None).unwrap();
+    let bench = Bench { gate, signer, tokens: TokenCache::new(1 << 20).unwrap() };
+    let ask = |subject: &str| reason(bench.ask(Method::GET, "/", json!({ "sub": subject })));
+    assert_eq!((ask("alice"), ask("auth0|42"), ask("corp|alice")), (None, None, None));
+    assert_eq!(ask("partner|alice"), Some(Reason::ClaimInvalid));
+}

@@ -2,7 +2,8 @@
 //!
 //! The rooms: [`form`] and [`request`] read what a client asks, [`policy`] says what the configuration allows, [`target`]
 //! which resource is meant and [`scopes`] which rights there; [`client_credentials()`] and [`token_exchange()`] are the
-//! grants, a file each; [`grant`] is what they all end in, and the only way to it. [`client_credential`] reads who a client
+//! grants, a file each, [`development_token`] the one that an operator makes without a client; [`grant`] is what they all end
+//! in, and the only way to it. [`client_credential`] reads who a client
 //! says it is, [`client_authentication`] and [`client_assertion`] say whether that is so. [`introspection`] and
 //! [`revocation`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this is asked for, and
 //! [`metadata`] tells everybody.
@@ -14,6 +15,7 @@ mod client_assertion;
 mod client_authentication;
 mod client_credential;
 mod client_credentials;
+mod development;
 mod endpoint;
 mod facts;
 mod form;
@@ -35,6 +37,7 @@ pub use client_assertion::{AssertionFault, ClientAssertion, OneUse};
 pub use client_authentication::{ClientFault, by_name, by_secret, with_keys};
 pub use client_credential::{ClientCredential, OfferedSecret};
 pub use client_credentials::client_credentials;
+pub use development::{DevelopmentFault, DevelopmentToken, development_token};
 pub use endpoint::{Endpoint, Site};
 pub use facts::{Claimed, LoginFacts, MayAct, TokenFacts, TokenIssuer};
 pub use form::Form;

@@ -10,7 +10,7 @@ use crate::config::{
     AllowedClient, AuthorizationServer, Client, Config, IssuerId, Resource, ResourceId, ResourceIssuer, TrustedIssuer,
 };
 use crate::oauth::SigningAlgorithm;
-use crate::token::AudienceTable;
+use crate::token::{Audience, AudienceTable};
 
 /// The configuration, as far as it rules what is minted.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +87,22 @@ impl<'a> Policy<'a> {
             TokenIssuer::Trusted(_) => self.entry(resource, token.issuer).is_some(),
         };
         let client = token.claimed_at(resource).client.as_deref();
-        vouches && !token.refused_at.contains(&resource) && self.allows(known, token.issuer, client)
+        vouches
+            && self.is_narrow_enough(known, resource, token)
+            && !token.refused_at.contains(&resource)
+            && self.allows(known, token.issuer, client)
+    }
+
+    /// What `broad_tokens` says of the token's audiences, by the gate's own judgement.
+    fn is_narrow_enough(&self, known: &Resource, resource: ResourceId, token: &TokenFacts) -> bool {
+        let issuer = match token.issuer {
+            TokenIssuer::Trusted(issuer) => Some(issuer),
+            TokenIssuer::Own => self.config.own_issuer(),
+        };
+        let audiences: Vec<Box<str>> = token.audiences.iter().map(|name| name.as_str().into()).collect();
+        let audience = Audience { resource, broad_tokens: known.broad_tokens, table: self.audiences };
+        // Without an issuer of ours in the configuration, our tokens have the names that all have.
+        audience.judge(issuer.unwrap_or(IssuerId(usize::MAX)), &audiences).is_ok()
     }
 
     /// Whether a token of ours for `client` would be good for anything at a resource: it is not public, takes our tokens,
@@ -106,6 +121,7 @@ impl<'a> Policy<'a> {
         let Some(client) = client else {
             return false;
         };
+        let (issuer, client) = self.as_its_issuer_names_it(issuer, client);
         let ours = self.server.clients.iter().find(|ours| is_known_as(ours, issuer, client));
         allowed.iter().any(|allowed| match allowed {
             AllowedClient::Own(id) => ours.is_some_and(|ours| ours.id == *id),
@@ -114,6 +130,16 @@ impl<'a> Policy<'a> {
                 (foreign == issuer && id == client) || ours.is_some_and(|ours| is_known_as(ours, foreign, id))
             }
         })
+    }
+}
+
+impl Policy<'_> {
+    /// A client by its own issuer. A token that was narrowed here is ours and names a foreign client as it is printed.
+    fn as_its_issuer_names_it<'c>(&self, issuer: TokenIssuer, client: &'c str) -> (TokenIssuer, &'c str) {
+        let foreign = client.split_once('|').filter(|_| issuer == TokenIssuer::Own);
+        let place = |name: &str| self.config.trusted_issuers.iter().position(|trusted| trusted.name.as_str() == name);
+        let named = foreign.and_then(|(name, id)| Some((TokenIssuer::Trusted(IssuerId(place(name)?)), id)));
+        named.unwrap_or((issuer, client))
     }
 }
 

@@ -102,7 +102,7 @@ fn presented(form: &Form, token: &str, kind: &str) -> Result<PresentedToken, Ref
 }
 
 /// Words with one space between them (RFC 6749 §3.3).
-fn scopes(text: &str) -> Result<BTreeSet<Scope>, Refusal> {
+pub(super) fn scopes(text: &str) -> Result<BTreeSet<Scope>, Refusal> {
     let scopes: Result<BTreeSet<_>, _> = text.split(' ').map(Scope::parse).collect();
     scopes.ok().filter(|scopes| scopes.len() <= MAX_SCOPES).ok_or(Refusal::ScopeMalformed)
 }

@@ -1,7 +1,7 @@
 //! What a client takes back when it gives a token up (RFC 7009 §2.1).
 //!
-//! A token that a client got for itself begins a grant, and everything that was made from it ends with it. A token that was
-//! made from somebody else's ends alone: an API that was handed a user's token cannot end the user's grant.
+//! A token that names nobody who acts is of a grant that is the client's own, and everything that was made from that ends
+//! with it. A token that was carried on ends alone: an API that was handed a user's token cannot end the user's grant.
 
 use std::time::Duration;
 
@@ -37,8 +37,8 @@ pub fn revocation(
     if token.claimed.client.as_deref() != Some(&client.id) {
         return Err(NotTheirs);
     }
-    let is_its_own_grant = token.act.is_empty() && token.claimed.subject.as_deref() == Some(&client.id);
-    Ok(Some(match is_its_own_grant {
+    // Whoever carries a token on is named in `act`.
+    Ok(Some(match token.act.is_empty() {
         // This one may be a narrowed one, and the first may end later.
         true => Revocation {
             name: root.to_string(),

@@ -19,6 +19,7 @@ use crate::token::AudienceTable;
 use crate::token::mint::GrantId;
 
 mod client_credentials;
+mod development;
 mod exchange;
 mod narrowing;
 mod subjects;
@@ -73,7 +74,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::default());
-        let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+        let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
         let audiences = AudienceTable::new(&config).unwrap();
         let clients = vec![app(), service(), onward()];
         let server = AuthorizationServer {
@@ -81,9 +82,11 @@ impl World {
             url: Url::parse("https://auth.example.com").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients,
         };
+        config.issuer = Some(server.clone());
         Self { config, server, audiences }
     }
 

@@ -13,8 +13,7 @@ use super::policy::is_known_as;
 use super::scopes::{carried, kept, mapped};
 use super::target::named;
 use super::{Grant, MayAct, Party, Policy, Refusal, TokenFacts, TokenIssuer, Wanted};
-use crate::config::{Client, EdgeScope, GrantType, ResourceId, SubjectForm, TrustedIssuer};
-use crate::oauth::IssuerName;
+use crate::config::{Client, EdgeScope, GrantType, IssuerId, PlainSubjects, ResourceId, SubjectForm, TrustedIssuer};
 
 /// One exchange.
 #[derive(Clone, Copy, Debug)]
@@ -173,17 +172,16 @@ fn way<'c>(
         }
         Relation::Addressed | Relation::Named => {
             let edge = client.exchange.get(&target)?;
+            // An edge says what scopes of an API are worth: of the one that the client serves, where it serves one.
+            let from = *named.first().filter(|from| client.serves.is_none_or(|served| served == **from))?;
             // A token that the API itself would turn away is worth nothing behind it either.
-            match named.first() {
-                Some(from) if policy.lets_in(*from, token) => Some(Way::CarriedOn { from: *from, edge }),
-                Some(_) => None,
-                None => Some(Way::CarriedOn { from: target, edge }),
-            }
+            policy.lets_in(from, token).then_some(Way::CarriedOn { from, edge })
         }
     }
 }
 
-/// The actor that the client proves to be, or to speak for: the subject of a token of its own.
+/// The actor that the client proves to be: the subject of a token of its own, which is the client itself. A user's token
+/// in its hands would name the user as the one who acts.
 fn proven_actor(
     policy: &Policy<'_>,
     client: &Client,
@@ -191,7 +189,9 @@ fn proven_actor(
     target: ResourceId,
 ) -> Result<Party, Refusal> {
     check_genuine(policy, actor, target)?;
-    let acts_for_itself = actor.act.is_empty() && is_clients_own(client, actor, target);
+    let claimed = actor.claimed_at(target);
+    let is_itself = claimed.subject.as_ref().is_none_or(|subject| is_known_as(client, actor.issuer, subject));
+    let acts_for_itself = actor.act.is_empty() && is_itself && is_clients_own(client, actor, target);
     acts_for_itself.then_some(()).ok_or(Refusal::ActorNotTheirs)?;
     party(policy, actor, target)
 }
@@ -200,23 +200,29 @@ fn proven_actor(
 pub(super) fn party(policy: &Policy<'_>, token: &TokenFacts, target: ResourceId) -> Result<Party, Refusal> {
     let value = token.claimed_at(target).subject.clone().filter(|subject| !subject.is_empty());
     let value = value.ok_or(Refusal::TokenIncomplete)?;
-    let Some(trusted) = trusted(policy, token)? else {
+    match token.issuer {
         // Our own tokens name their subjects with the issuer already.
-        return Ok(Party { issuer: None, value });
-    };
-    match trusted.subjects {
-        SubjectForm::Qualified => Ok(Party { issuer: Some(trusted.name.clone()), value }),
-        SubjectForm::Plain if reads_like_another(policy, &trusted.name, &value) => Err(Refusal::SubjectAmbiguous),
-        SubjectForm::Plain => Ok(Party { issuer: None, value }),
+        TokenIssuer::Own => Ok(Party { issuer: None, value }),
+        TokenIssuer::Trusted(issuer) => vouched_for(policy, issuer, value),
     }
 }
 
-/// Whether a subject that is printed alone would read like a subject of another issuer, or like one of our clients.
-fn reads_like_another(policy: &Policy<'_>, issuer: &IssuerName, value: &str) -> bool {
-    let prefix = value.split_once('|').map(|(prefix, _)| prefix);
-    let mut others = policy.config.trusted_issuers.iter().filter(|other| other.name != *issuer);
-    let is_other = others.any(|other| Some(other.name.as_str()) == prefix);
-    is_other || policy.server.clients.iter().any(|client| client.id == value)
+/// Whom this issuer calls so, as he is printed here.
+///
+/// # Errors
+///
+/// [`Refusal::SubjectAmbiguous`] if that reads like somebody else, and [`Refusal::IssuerNotAdmitted`] if there is no such
+/// issuer.
+pub(super) fn vouched_for(policy: &Policy<'_>, issuer: IssuerId, value: String) -> Result<Party, Refusal> {
+    let trusted = policy.config.trusted_issuers.get(issuer.0).ok_or(Refusal::IssuerNotAdmitted)?;
+    let plain = || PlainSubjects::of(policy.config);
+    match trusted.subjects {
+        SubjectForm::Qualified => Ok(Party { issuer: Some(trusted.name.clone()), value }),
+        SubjectForm::Plain if plain().is_some_and(|plain| plain.reads_like_another(issuer, &value)) => {
+            Err(Refusal::SubjectAmbiguous)
+        }
+        SubjectForm::Plain => Ok(Party { issuer: None, value }),
+    }
 }
 
 /// Those who acted before, as the token's issuer names them.

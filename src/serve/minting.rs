@@ -1,86 +1,65 @@
-//! The way out of every token that our own issuer mints, whoever asked for it: signed, written down, counted.
+//! From a grant to a signed token, and what is told and written down of it.
 //!
-//! A signature takes 20 to 600 µs, less than it costs to hand it to another thread and wait; it is made where the request is.
+//! Whoever mints does it here: the endpoints of our issuer, the gate that narrows, and operators. Deliberately absent: who
+//! may have which token, which was decided when there is a [`Grant`].
 
-use std::net::IpAddr;
+use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
-use crate::config::ResourceId;
 use crate::issuer::{Grant, Policy};
-use crate::oauth::SigningAlgorithm;
-use crate::snapshot::{Issuing, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
-use crate::telemetry::audit::{AuditLine, Deed};
-use crate::token::mint::{AccessToken, MintedToken, NotMinted};
+use crate::telemetry::audit::AuditLine;
+use crate::token::mint::{MintedToken, NotMinted, SigningKeys};
 
-/// A token that only has to be signed.
-#[derive(Debug)]
-pub(super) struct Unsigned {
-    token: AccessToken,
-    resource: ResourceId,
-    algorithm: SigningAlgorithm,
+/// Signs what was granted, with what its resource asks for.
+///
+/// # Errors
+///
+/// [`NotMinted`] if it would have ended already, or no key signs so.
+pub fn mint(policy: &Policy<'_>, grant: &Grant, keys: &SigningKeys, now: Timestamp) -> Result<MintedToken, NotMinted> {
+    let algorithm = policy.signing_algorithm(grant.resource()).unwrap_or(keys.default_algorithm());
+    grant.access_token(policy, now)?.sign(keys, algorithm)
 }
 
-/// What is written down of a token beside what it says itself.
+/// The members of a token response: what it is, how long it lives, and what it opens (RFC 6749 §5.1).
+pub fn answer(minted: &MintedToken) -> Value {
+    let said = minted.access_token();
+    json!({
+        "access_token": minted.expose(),
+        "token_type": "Bearer",
+        "expires_in": minted.expires_in().as_secs(),
+        "scope": said.scope().unwrap_or_default(),
+        "resource": [said.audience().as_str()],
+    })
+}
+
+/// A token that was minted because somebody asked for it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Occasion<'a> {
-    /// The grant, as metrics and audit call it.
+pub(super) struct Issued<'a> {
+    pub(super) minted: &'a MintedToken,
+    /// The grant, from a closed list.
     pub(super) grant: &'static str,
-    /// Who asked.
-    pub(super) peer: IpAddr,
-    /// The identifier that the request's own line carries too.
-    pub(super) request_id: &'a str,
-    /// `jti` of the token that it is made from.
-    pub(super) parent_jti: Option<&'a str>,
 }
 
-impl Unsigned {
-    /// What is granted, as a token of `now`.
-    ///
-    /// # Errors
-    ///
-    /// [`NotMinted`] if it would have ended already, or could not be read again.
-    pub(super) fn new(
-        policy: &Policy<'_>,
-        issuing: &Issuing,
-        grant: &Grant,
-        now: Timestamp,
-    ) -> Result<Self, NotMinted> {
-        let (token, resource) = (grant.access_token(policy, now)?, grant.resource());
-        let algorithm = policy.signing_algorithm(resource);
-        let algorithm = algorithm.unwrap_or_else(|| issuing.keys.load().default_algorithm());
-        Ok(Self { token, resource, algorithm })
-    }
-
-    /// Mints it.
-    ///
-    /// # Errors
-    ///
-    /// [`NotMinted`] if no key signs it; then nothing is written down.
-    pub(super) fn mint(
-        self,
-        snapshot: &Snapshot,
-        issuing: &Issuing,
-        metrics: &Metrics,
-        occasion: &Occasion<'_>,
-    ) -> Result<MintedToken, NotMinted> {
-        let minted = self.token.sign(&issuing.keys.load(), self.algorithm)?;
-        let said = minted.access_token();
+impl Issued<'_> {
+    /// Writes one event, and counts it.
+    pub(super) fn record(&self, line: AuditLine<'_>, snapshot: &Snapshot, metrics: &Metrics) {
+        let said = self.minted.access_token();
         AuditLine {
+            grant: Some(self.grant),
             client: Some(said.client_id()),
             subject: Some(said.subject()),
             resource: Some(said.audience().as_str()),
             scopes: said.scope(),
-            grant: Some(occasion.grant),
             jti: Some(said.jti()),
-            parent_jti: occasion.parent_jti,
             expires: Some(said.expires().0),
-            ..AuditLine::new(Deed::TokenIssued, occasion.request_id, occasion.peer)
+            ..line
         }
         .write();
-        if let Some(pool) = snapshot.upstreams.get(self.resource.0) {
-            metrics.token_issued(occasion.grant, pool.resource());
+        let resource = snapshot.resource(said.audience().as_str());
+        if let Some(pool) = resource.and_then(|resource| snapshot.upstreams.get(resource.0)) {
+            metrics.token_issued(self.grant, pool.resource());
         }
-        Ok(minted)
     }
 }

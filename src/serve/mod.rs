@@ -4,7 +4,7 @@
 //! has arrived, and `proxy` hands Pingora's phases to the rooms that know them: `framing` judges where the message
 //! ends, `request` asks the guard, `forward` writes the upstream's request, `response` cleans the answer,
 //! `failure` tells what went wrong. `exchange` is what they share. [`admin`] is for operators, on a socket of its
-//! own; `issuer` has the endpoints of our own authorization server, on the gate's.
+//! own; `issuer` has the endpoints of our own authorization server, on the gate's; [`minting`] is where tokens of ours are signed.
 
 pub mod admin;
 mod answer;
@@ -17,7 +17,7 @@ mod forward;
 mod framing;
 mod issuer;
 pub mod listen;
-mod minting;
+pub mod minting;
 mod narrowing;
 mod proxy;
 mod request;

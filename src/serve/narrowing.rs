@@ -11,7 +11,7 @@ use http::HeaderValue;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::minting::{Occasion, Unsigned};
+use super::minting::{self, Issued};
 use crate::clock::Timestamp;
 use crate::config::ResourceId;
 use crate::guard::Permit;
@@ -19,6 +19,7 @@ use crate::issuer::{Refusal, TokenFacts, narrow};
 use crate::oauth::{Reason, Rejection};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
+use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::TokenDigest;
 use crate::token::mint::{MintedToken, NotMinted};
 
@@ -121,11 +122,11 @@ fn mint(
     let token = permit.token().ok_or_else(none)?;
     let facts = TokenFacts::of(&policy, token, permit.resource()).map_err(refused)?;
     let grant = narrow(&policy, permit.resource(), &facts).map_err(refused)?;
-    let Asker { peer, request_id } = asker;
+    let minted = minting::mint(&policy, &grant, &issuing.keys.load(), now).map_err(not_minted)?;
     let parent_jti = token.claims().get("jti").and_then(serde_json::Value::as_str);
-    let occasion = Occasion { grant: "narrowing", peer, request_id, parent_jti };
-    let unsigned = Unsigned::new(&policy, issuing, &grant, now).map_err(not_minted)?;
-    unsigned.mint(snapshot, issuing, metrics, &occasion).map_err(not_minted)
+    let line = AuditLine { parent_jti, ..AuditLine::new(Deed::TokenIssued, asker.request_id, asker.peer) };
+    Issued { minted: &minted, grant: "narrowing" }.record(line, snapshot, metrics);
+    Ok(minted)
 }
 
 fn credential(minted: &MintedToken) -> Result<HeaderValue, Rejection> {

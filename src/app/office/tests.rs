@@ -25,6 +25,7 @@ fn config() -> Config {
         url: "https://auth.example".parse().unwrap(),
         access_token_lifetime: Duration::from_secs(300),
         exchange_depth: 4,
+        development_tokens: false,
         signing: Signing { algorithm: SigningAlgorithm::Es256, keys },
         clients: Vec::new(),
     });

@@ -33,6 +33,7 @@ pub(in crate::config) fn authorization_server(server: &AuthorizationServer) -> V
         "lifetimes": { "access_token": time(server.access_token_lifetime) },
         "signing": signing,
         "exchange_depth": server.exchange_depth,
+        "development_tokens": server.development_tokens,
     })
 }
 

@@ -51,11 +51,13 @@ pub enum FaultKind {
     ClientNeedless,
     /// What was revoked is forgotten at a restart.
     StateForgotten,
+    /// Tokens for any subject can be had without a login.
+    DevelopmentTokens,
 }
 
 impl FaultKind {
     /// All of them, in the order in which scanners list them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Fault,
         Self::UnknownKey,
         Self::MissingKey,
@@ -79,6 +81,7 @@ impl FaultKind {
         Self::SecretShort,
         Self::ClientNeedless,
         Self::StateForgotten,
+        Self::DevelopmentTokens,
     ];
 
     /// The word.
@@ -107,6 +110,7 @@ impl FaultKind {
             Self::SecretShort => "secret-short",
             Self::ClientNeedless => "client-needless",
             Self::StateForgotten => "state-forgotten",
+            Self::DevelopmentTokens => "development-tokens",
         }
     }
 
@@ -136,6 +140,7 @@ impl FaultKind {
             Self::SecretShort => "The secret of a client is shorter than it should be.",
             Self::ClientNeedless => "A client can do nothing, or part of what it may do leads nowhere.",
             Self::StateForgotten => "What was revoked is forgotten when the program restarts.",
+            Self::DevelopmentTokens => "Tokens for any subject can be made without a login.",
         }
     }
 

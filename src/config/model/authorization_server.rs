@@ -26,6 +26,8 @@ pub struct AuthorizationServer {
     pub access_token_lifetime: Duration,
     /// The most actors that one token may name.
     pub exchange_depth: usize,
+    /// Whether whoever operates it may make tokens for any subject, without a login (`narrowgate token`).
+    pub development_tokens: bool,
     /// What its tokens are signed with.
     pub signing: Signing,
     /// Who may ask for tokens.

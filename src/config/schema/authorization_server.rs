@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::{key, section, with};
 use super::clients;
-use super::form::{duration, one_or_some, secret, whole_or_zero, words};
+use super::form::{duration, one_or_some, secret, switch, whole_or_zero, words};
 use crate::oauth::SigningAlgorithm;
 
 /// `issuer`: our own.
@@ -28,6 +28,12 @@ pub(super) fn issuer() -> Value {
                 "The most actors that an exchanged token may name, one for each time that it was carried on. From 0 to 8.",
             )
             .usual(4),
+            key(
+                "development_tokens",
+                switch(),
+                "Lets `narrowgate token` make tokens for any subject, without a login. For development. Warns.",
+            )
+            .usual(false),
             key(
                 "clients",
                 clients::clients(),

@@ -29,7 +29,7 @@ fn an_issuer_of_which_nothing_is_said_is_the_careful_one() {
     assert_eq!((issuer.access_token_lifetime, issuer.exchange_depth), (Duration::from_secs(300), 4));
     let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(30 * 24 * 3600), encryption: None };
     assert_eq!(issuer.signing, Signing { algorithm: SigningAlgorithm::Es256, keys });
-    assert!(issuer.clients.is_empty());
+    assert!(issuer.clients.is_empty() && !issuer.development_tokens);
     assert_eq!(config.own_issuer(), Some(IssuerId(1)));
     assert_eq!(with_resource("").unwrap().config.own_issuer(), None);
 }

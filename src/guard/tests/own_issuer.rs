@@ -46,6 +46,7 @@ impl Own {
             url: url::Url::parse(ISSUER).unwrap(),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients: vec![client],
         };

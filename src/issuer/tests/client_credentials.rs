@@ -135,3 +135,14 @@ fn there_is_no_user_and_no_refresh_token() {
         assert_eq!(Refusal::ScopeNotAvailable.error(), OAuthError::InvalidScope);
     }
 }
+
+#[test]
+fn what_belongs_to_another_api_is_left_out_and_what_belongs_to_none_is_refused() {
+    let ask = |asked: &[&str]| {
+        let world = World::new();
+        client_credentials(&world.policy(), &app(), &wanted(&[ONE], Some(asked))).map(|grant| grant.scopes().clone())
+    };
+    assert_eq!(ask(&["read", "reports"]), Ok(scopes(&["read"])));
+    assert_eq!(ask(&["reports"]), Err(Refusal::ScopeNothingLeft));
+    assert_eq!(ask(&["read", "nowhere"]), Err(Refusal::ScopeNotAvailable));
+}

@@ -1,6 +1,7 @@
 //! Token exchange: the four questions, each answered with no by a case that is valid but for one thing.
 
 use super::*;
+use crate::config::BroadTokens;
 use crate::oauth::OAuthError;
 
 fn ask(client: &Client, subject: &TokenFacts, names: &[&str], asked: Option<&[&str]>) -> Result<Grant, Refusal> {
@@ -253,4 +254,31 @@ fn nothing_is_enough_where_nothing_is_declared() {
     let free = ["https://free.example.com"];
     assert_eq!(got(ask(&edge, &ours(), &free, None)), Ok((FREE, scopes(&[]))));
     assert_eq!(ask(&edge, &ours(), &free, Some(&["read"])), Err(Refusal::ScopeNotAvailable));
+}
+
+#[test]
+fn an_edge_begins_at_the_api_that_the_client_serves() {
+    let named = Client { serves: Some(API2), ..onward() };
+    let elsewhere = Client { exchange: [(FREE, Vec::new())].into(), ..named.clone() };
+    assert_eq!(ask(&named, &for_onward(), &[TWO], None), Err(Refusal::TargetNotReached), "it serves another API");
+    assert_eq!(ask(&elsewhere, &for_onward(), &["https://free.example.com"], None), Err(Refusal::TargetNotReached));
+    let of_nobody = TokenFacts { audiences: vec!["urn:elsewhere".into()], ..for_onward() };
+    assert_eq!(
+        ask(&onward(), &of_nobody, &[TWO], None),
+        Err(Refusal::TargetNotReached),
+        "the token names no API of ours"
+    );
+}
+
+#[test]
+fn what_the_api_would_turn_away_for_its_audiences_is_worth_nothing_behind_it() {
+    let mut world = World::new();
+    world.config.resources[API1.0].broad_tokens = BroadTokens::Strict;
+    let token = TokenFacts { audiences: vec!["api://one".into(), "urn:stranger".into()], ..theirs() };
+    let wanted = wanted(&[TWO], None);
+    let client = service();
+    let exchange = Exchange { client: &client, wanted: &wanted, subject: &token, actor: None };
+    assert_eq!(token_exchange(&world.policy(), &exchange), Err(Refusal::TargetNotReached));
+    world.config.resources[API1.0].broad_tokens = BroadTokens::Reject;
+    assert!(token_exchange(&world.policy(), &exchange).is_ok());
 }

@@ -1,6 +1,7 @@
 //! Narrowing: what the gate let in comes out for one resource, with no more than it carried there.
 
 use super::*;
+use crate::config::{AllowedClient, BroadTokens};
 use crate::oauth::IssuerName;
 
 fn narrowed(token: &TokenFacts) -> Result<Grant, Refusal> {
@@ -50,7 +51,10 @@ fn a_token_that_was_narrowed_before_keeps_its_foreign_client() {
 #[test]
 fn a_token_for_several_apis_comes_out_for_one() {
     let broad = TokenFacts { audiences: vec!["api://one".into(), TWO.into()], ..theirs() };
-    assert_eq!(narrowed(&broad).unwrap().audience().as_str(), ONE);
+    assert_eq!(narrowed(&broad), Err(Refusal::TargetUnknown), "the gate would not let it in");
+    let mut world = World::new();
+    world.config.resources[API1.0].broad_tokens = BroadTokens::Narrow;
+    assert_eq!(narrow(&world.policy(), API1, &broad).unwrap().audience().as_str(), ONE);
 }
 
 #[test]
@@ -69,4 +73,16 @@ fn nothing_is_made_of_a_token_that_lacks_what_ours_have() {
     assert_eq!(narrowed(&elsewhere), Err(Refusal::TargetUnknown));
     let refused = TokenFacts { refused_at: [API1].into(), ..theirs() };
     assert_eq!(narrowed(&refused), Err(Refusal::TargetUnknown));
+}
+
+#[test]
+fn a_client_that_the_api_names_stays_that_client_once_it_is_narrowed() {
+    let mut world = World::new();
+    world.config.resources[API1.0].allowed_clients =
+        Some(vec![AllowedClient::Foreign(IssuerId(0), "reporting-web".into())]);
+    let narrowed =
+        TokenFacts { claimed: Claimed { client: Some("corp|reporting-web".into()), ..ours().claimed }, ..ours() };
+    assert!(narrow(&world.policy(), API1, &narrowed).is_ok());
+    let other = TokenFacts { claimed: Claimed { client: Some("corp|other".into()), ..ours().claimed }, ..ours() };
+    assert_eq!(narrow(&world.policy(), API1, &other), Err(Refusal::TargetUnknown));
 }

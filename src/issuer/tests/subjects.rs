@@ -22,7 +22,7 @@ fn chain(grant: &Grant) -> Vec<String> {
 
 /// A token for the API itself, which says who acts.
 fn services_own() -> TokenFacts {
-    let claimed = Claimed { subject: Some("robot".into()), client: Some("api1-service".into()), scopes: None };
+    let claimed = Claimed { subject: Some("api1-service".into()), client: Some("api1-service".into()), scopes: None };
     TokenFacts { claimed, expires: Timestamp(2_000), ..ours() }
 }
 
@@ -126,14 +126,14 @@ fn earlier_actors_stay_inside_and_are_bounded() {
 #[test]
 fn an_actor_token_names_the_actor_if_it_is_the_clients_own() {
     let grant = with_actor(&service(), &ours(), TWO, &services_own()).unwrap();
-    assert_eq!(chain(&grant), ["robot"]);
+    assert_eq!(chain(&grant), ["api1-service"]);
     assert_eq!(grant.expires_no_later_than(), Some(Timestamp(1_000)));
     let short = TokenFacts { expires: Timestamp(500), ..services_own() };
     assert_eq!(with_actor(&service(), &ours(), TWO, &short).unwrap().expires_no_later_than(), Some(Timestamp(500)));
     let foreign = TokenFacts { issuer: CORP, root: None, ..services_own() };
     assert_eq!(with_actor(&service(), &ours(), TWO, &foreign), Err(Refusal::ActorNotTheirs));
     let known = Client { known_as: known_as("api1-service"), ..service() };
-    assert_eq!(chain(&with_actor(&known, &ours(), TWO, &foreign).unwrap()), ["corp|robot"]);
+    assert_eq!(chain(&with_actor(&known, &ours(), TWO, &foreign).unwrap()), ["corp|api1-service"]);
 }
 
 #[test]
@@ -141,6 +141,8 @@ fn a_bad_actor_token_refuses_the_exchange() {
     let error = |actor: TokenFacts| with_actor(&service(), &ours(), TWO, &actor).unwrap_err();
     assert_eq!(error(ours()), Refusal::ActorNotTheirs);
     assert_eq!(error(TokenFacts { act: vec!["x".into()], ..services_own() }), Refusal::ActorNotTheirs);
+    let users = Claimed { subject: Some("corp|bob".into()), ..services_own().claimed };
+    assert_eq!(error(TokenFacts { claimed: users, ..services_own() }), Refusal::ActorNotTheirs, "a user's token");
     assert_eq!(error(TokenFacts { bound: true, ..services_own() }), Refusal::TokenBound);
     let nobody = Claimed { subject: None, ..services_own().claimed };
     assert_eq!(error(TokenFacts { claimed: nobody, ..services_own() }), Refusal::TokenIncomplete);

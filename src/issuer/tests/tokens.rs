@@ -49,7 +49,7 @@ fn taken_back(client: &Client, token: &TokenFacts) -> Result<Option<(String, u64
 fn a_clients_own_grant_ends_whole_and_somebody_elses_token_alone() {
     let own = TokenFacts { claimed: Claimed { subject: Some("app".into()), ..ours().claimed }, ..ours() };
     assert_eq!(taken_back(&app(), &own), Ok(Some((root().to_string(), 1_960))));
-    assert_eq!(taken_back(&app(), &ours()), Ok(Some(("root.1".into(), 1_060))), "a user's");
+    assert_eq!(taken_back(&app(), &ours()), Ok(Some((root().to_string(), 1_960))), "a user's, which is its own");
     let handed = TokenFacts { act: vec!["app".into()], ..own };
     assert_eq!(taken_back(&app(), &handed), Ok(Some(("root.1".into(), 1_060))), "one that came through others");
 }

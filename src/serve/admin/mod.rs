@@ -9,11 +9,13 @@ mod orders;
 mod page;
 mod readiness;
 mod socket;
+mod tokens;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::connect_info::Connected;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
@@ -21,6 +23,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::IncomingStream;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -88,7 +91,9 @@ impl AdminListening {
             let stopped = async move {
                 let _ = stopping.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = axum::serve(Bounded::new(self.listener), router).with_graceful_shutdown(stopped).await {
+            let service = router.into_make_service_with_connect_info::<Peer>();
+            if let Err(error) = axum::serve(Bounded::new(self.listener), service).with_graceful_shutdown(stopped).await
+            {
                 tracing::error!(%error, "the admin listener failed");
             }
         })
@@ -102,6 +107,16 @@ struct Asked {
     is_loopback: bool,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug)]
+struct Peer(IpAddr);
+
+impl Connected<IncomingStream<'_, Bounded>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
+        Self(stream.remote_addr().ip())
+    }
+}
+
 fn router(asked: Asked) -> Router {
     let kept = Router::new()
         .route("/", get(status_page))
@@ -109,6 +124,7 @@ fn router(asked: Asked) -> Router {
         .route("/keys", get(keys::list))
         .route("/keys/rotate", post(keys::rotate))
         .route("/reload", post(orders::reload))
+        .route("/tokens", post(tokens::issue).layer(DefaultBodyLimit::max(tokens::MOST_BYTES)))
         .route_layer(from_fn_with_state(asked.clone(), access::require_token));
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))

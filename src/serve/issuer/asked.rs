@@ -24,7 +24,7 @@ use super::{Call, Desk, Superseded, Told};
 use crate::config::{Client, Config, ResourceId};
 use crate::issuer::{ClientCredential, Endpoint, Form};
 use crate::oauth::{OAuthError, ResourceIndicator, ScopePattern};
-use crate::serve::minting::Occasion;
+use crate::serve::minting::Issued;
 use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
 
@@ -151,15 +151,10 @@ async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Res
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };
     match decided {
         Decided::Token(ready) => {
-            let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
-            let occasion = Occasion {
-                grant: known.grant,
-                peer: call.peer,
-                request_id: &call.request_id,
-                parent_jti: known.parent_jti.as_deref(),
-            };
-            let minted = ready.unsigned.mint(snapshot, issuing, &desk.gateway.metrics, &occasion)?;
-            Ok(Json(token::answer(&minted, ready.issued_as)).into_response())
+            let (minted, issued_as) = ready.sign(snapshot)?;
+            let line = AuditLine { parent_jti: known.parent_jti.as_deref(), ..line(Deed::TokenIssued) };
+            Issued { minted: &minted, grant: known.grant }.record(line, snapshot, &desk.gateway.metrics);
+            Ok(Json(token::answer(&minted, issued_as)).into_response())
         }
         Decided::Introspected(answer) => Ok(Json(answer).into_response()),
         Decided::Revoke(None) => Ok(StatusCode::OK.into_response()),

@@ -58,7 +58,7 @@ pub(super) fn to_take_back(
     let (Some(jti), Ok(facts)) = (jti(&token), TokenFacts::of(&policy, &token, audience(snapshot, &token))) else {
         return Ok(None);
     };
-    let longest = snapshot.config.limits.token_lifetime;
+    let longest = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?.longest_lifetime;
     revocation(client, &facts, jti, longest, now).map_err(|_| Refused::NotTheirs)
 }
 

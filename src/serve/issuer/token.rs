@@ -1,8 +1,10 @@
 //! From an authenticated request to what a token will say, and to the answer that carries it (RFC 6749 §5.1, RFC 8693 §2.2).
+//!
+//! A signature takes 20 to 600 µs, less than it costs to hand it to another thread and wait; it is made where the request is.
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Desk;
 use super::asked::Known;
@@ -10,20 +12,20 @@ use super::refused::Refused;
 use crate::clock::Timestamp;
 use crate::config::{Client, GrantType, ResourceId};
 use crate::issuer::{
-    Exchange, Form, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials, exchange_target,
+    Exchange, Form, Grant, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials, exchange_target,
     token_exchange,
 };
 use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
-use crate::serve::minting::Unsigned;
+use crate::serve::minting;
 use crate::snapshot::Snapshot;
 use crate::token::mint::MintedToken;
 use crate::token::{self, GenuineToken, Presented};
 
-/// A token that only has to be minted, and what the answer calls it where it must say so.
+/// A token that only has to be signed.
 pub(super) struct Ready {
-    pub(super) unsigned: Unsigned,
-    pub(super) issued_as: Option<TokenType>,
+    grant: Grant,
+    issued_as: Option<TokenType>,
 }
 
 /// Decides what the client gets; what is found out on the way is `known` also where that is nothing.
@@ -39,7 +41,6 @@ pub(super) async fn decide(
     known: &mut Known,
 ) -> Result<Ready, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
-    let issuing = snapshot.issuing.as_ref().ok_or(Refused::NoIssuer)?;
     let (grant, issued_as) = match TokenRequest::read(form)? {
         TokenRequest::ClientCredentials(wanted) => (client_credentials(&policy, client, &wanted)?, None),
         TokenRequest::TokenExchange { wanted, subject, actor, requested } => {
@@ -59,19 +60,25 @@ pub(super) async fn decide(
             (token_exchange(&policy, &exchange)?, Some(requested))
         }
     };
-    Ok(Ready { unsigned: Unsigned::new(&policy, issuing, &grant, Timestamp::now())?, issued_as })
+    Ok(Ready { grant, issued_as })
 }
 
-/// The answer: what it is, how long it lives, and what it opens.
+impl Ready {
+    /// Signs it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::NotMinted`] if no key does, and [`Refused::NoIssuer`] if there is none any more.
+    pub(super) fn sign(self, snapshot: &Snapshot) -> Result<(MintedToken, Option<TokenType>), Refused> {
+        let (policy, issuing) = snapshot.policy().zip(snapshot.issuing.as_ref()).ok_or(Refused::NoIssuer)?;
+        let minted = minting::mint(&policy, &self.grant, &issuing.keys.load(), Timestamp::now())?;
+        Ok((minted, self.issued_as))
+    }
+}
+
+/// The answer, which at an exchange also says what the token is called.
 pub(super) fn answer(minted: &MintedToken, issued_as: Option<TokenType>) -> Value {
-    let said = minted.access_token();
-    let mut answer = json!({
-        "access_token": minted.expose(),
-        "token_type": "Bearer",
-        "expires_in": minted.expires_in().as_secs(),
-        "scope": said.scope().unwrap_or_default(),
-        "resource": [said.audience().as_str()],
-    });
+    let mut answer = minting::answer(minted);
     if let Some(issued_as) = issued_as {
         answer["issued_token_type"] = issued_as.as_str().into();
     }

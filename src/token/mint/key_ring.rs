@@ -108,6 +108,11 @@ impl KeyPolicy {
         Self { default_algorithm, others, longest_lifetime }
     }
 
+    /// How long a token may live at most.
+    pub fn longest_lifetime(&self) -> Duration {
+        self.longest_lifetime
+    }
+
     /// Everything that something must sign with.
     pub fn algorithms(&self) -> impl Iterator<Item = SigningAlgorithm> {
         std::iter::once(self.default_algorithm).chain(self.others.iter().copied())
@@ -201,6 +206,11 @@ impl KeyRing {
         let others = policy.others.iter().map(|algorithm| signing(*algorithm)).collect::<Result<_, _>>()?;
         let published = self.keys.iter().filter(|key| key.is_published(now)).map(|key| key.half.public().clone());
         Ok(SigningKeys::new(signing(policy.default_algorithm)?, others, published.collect())?)
+    }
+
+    /// The longest lifetime of any token that these keys have signed.
+    pub fn longest_lifetime(&self) -> Duration {
+        Duration::from_secs(self.keys.iter().map(|key| key.longest_lifetime).max().unwrap_or(0))
     }
 
     /// When something changes by itself, after `now`: a key begins, ends, or is published no more.

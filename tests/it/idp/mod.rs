@@ -3,9 +3,10 @@
 //! `tests/fixtures/idp/NAME.json` holds a provider's published shapes, with their sources. `NAME.yaml` is the
 //! configuration for it, and `NAME.VARIANT.yaml` another one. [`verdicts`] says what becomes of which token under which
 //! of them. Each token is signed anew with a fresh key under its own `alg` and `kid`, that key is published in the
-//! provider's own JWKS shape, and the times are shifted to now.
+//! provider's own JWKS shape, and the times are shifted to now. [`exchanges`] says what our own issuer makes of them.
 
 mod case;
+mod exchanges;
 mod verdicts;
 
 use std::collections::BTreeSet;
@@ -33,8 +34,8 @@ fn provider(configuration: &str) -> &str {
     configuration.split('.').next().unwrap_or(configuration)
 }
 
-/// A gate with the configuration's issuers, which all publish `jwks`.
-fn gate(configuration: &str, jwks: &Value) -> Gate {
+/// The configuration, whose issuers all publish `jwks`.
+fn configured(configuration: &str, jwks: &Value) -> Config {
     let path = folder().join(format!("{configuration}.yaml"));
     let loaded = config::load(&path, &Environment::default());
     let mut config: Config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
@@ -42,9 +43,18 @@ fn gate(configuration: &str, jwks: &Value) -> Gate {
     for issuer in &mut config.trusted_issuers {
         issuer.keys = KeySource::Jwks(vec![JwksLocation::File { path: "jwks.json".into(), json: Arc::clone(&json) }]);
     }
+    config
+}
+
+/// A gate with the configuration's issuers.
+fn gate_of(config: &Config) -> Gate {
     let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
     let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-    Gate::new(&config, keyrings, None).expect("the loader found no clash")
+    Gate::new(config, keyrings, None).expect("the loader found no clash")
+}
+
+fn gate(configuration: &str, jwks: &Value) -> Gate {
+    gate_of(&configured(configuration, jwks))
 }
 
 /// What the gate says to `GET /` at `host`: `forward`, or the reason of the refusal.
@@ -111,7 +121,8 @@ fn every_fixture_is_used() {
     let files = fs::read_dir(folder()).expect("the fixtures are there").map(|entry| entry.expect("they can be listed"));
     let files: BTreeSet<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
     let used = VERDICTS.iter().map(|verdict| format!("{}.yaml", verdict.configuration));
-    let used = used.chain(PROVIDERS.iter().map(|name| format!("{name}.json")));
+    let exchanged = ["keycloak.exchange", "okta.exchange", "identityserver.narrow"].map(|name| format!("{name}.yaml"));
+    let used = used.chain(exchanged).chain(PROVIDERS.iter().map(|name| format!("{name}.json")));
     let used: BTreeSet<String> = used.chain(iter::once("cluster-jwks.json".into())).collect();
     assert_eq!(files, used);
 }

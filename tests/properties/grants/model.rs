@@ -44,8 +44,9 @@ impl Scene {
         }
         let (edge, may_act) = (asker.edges.get(&target)?, token.may_act.is_some());
         let source = match named.iter().collect::<Vec<_>>()[..] {
-            [] if may_act => target,
-            [only] if (may_act || asker.serves == Some(*only)) && self.lets_in(*only) => *only,
+            [only] if self.serves_or_nothing(*only) && (may_act || asker.serves.is_some()) && self.lets_in(*only) => {
+                *only
+            }
             _ => return None,
         };
         self.finished(target, token.actors + 1, |wanted| {
@@ -60,7 +61,8 @@ impl Scene {
 
     /// The token for an API in place of the one that was shown to it, by the contract: nothing if none may be made.
     pub fn narrowed_by_contract(&self, api: usize) -> Option<Granted> {
-        let is_good_there = !self.token.bound && self.named().contains(&api) && self.lets_in(api);
+        let is_only_there = self.named().into_iter().eq([api]);
+        let is_good_there = !self.token.bound && is_only_there && self.lets_in(api);
         let carried = |scope: &&&str| self.carries(api, scope) && covers_any(&self.apis[api].scopes, scope);
         is_good_there.then(|| (api, UNIVERSE.iter().filter(carried).copied().collect()))
     }
@@ -84,7 +86,17 @@ impl Scene {
         let api = &self.apis[target];
         let asks = self.asked.is_some();
         self.takes_asker(target).then_some(())?;
-        self.finished(target, 0, |scope| {
+        // What the target does not know is left out, if the client may have it elsewhere.
+        let had = |scope: &&str, at: usize| {
+            at != target && covers_any(&asker.matrix[&at], scope) && covers_any(&self.apis[at].scopes, scope)
+        };
+        let (there, elsewhere): (Vec<&str>, Vec<&str>) =
+            self.asked.iter().flatten().partition(|scope| covers_any(&api.scopes, scope));
+        let is_had = |scope: &&str| rows.iter().any(|at| had(scope, *at));
+        if asks && (there.is_empty() || !elsewhere.iter().all(is_had)) {
+            return None;
+        }
+        self.finished_of(asks.then_some(there), target, 0, |scope| {
             let in_row = if asks { covers_any(row, scope) } else { row.contains(&scope) };
             in_row && covers_any(&api.scopes, scope)
         })
@@ -106,6 +118,11 @@ impl Scene {
             0 | 1 => self.asker().known_as[issuer] == Some(id),
             _ => false,
         }
+    }
+
+    /// Whether an edge of the client that asks may begin at this API.
+    fn serves_or_nothing(&self, api: usize) -> bool {
+        self.asker().serves.is_none_or(|served| served == api)
     }
 
     /// Whether the token carries this scope, as an API understands it.
@@ -154,8 +171,18 @@ impl Scene {
     }
 
     fn finished(&self, api: usize, actors: usize, may_be: impl Fn(&'static str) -> bool) -> Option<Granted> {
+        self.finished_of(self.asked.clone(), api, actors, may_be)
+    }
+
+    fn finished_of(
+        &self,
+        asked: Option<Vec<&'static str>>,
+        api: usize,
+        actors: usize,
+        may_be: impl Fn(&'static str) -> bool,
+    ) -> Option<Granted> {
         let available: BTreeSet<_> = UNIVERSE.into_iter().filter(|scope| may_be(scope)).collect();
-        let asked: Option<BTreeSet<_>> = self.asked.as_ref().map(|asked| asked.iter().copied().collect());
+        let asked: Option<BTreeSet<_>> = asked.map(|asked| asked.into_iter().collect());
         let granted = match asked {
             Some(asked) if asked.difference(&available).next().is_some() => return None,
             Some(asked) => asked,

@@ -278,6 +278,7 @@ impl Scene {
             url: Url::parse("https://auth.example").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
             exchange_depth: 4,
+            development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
             clients: self.askers.iter().enumerate().map(|(at, asker)| asker.meant(at)).collect(),
         }

@@ -91,6 +91,7 @@ impl World {
             keys: Arc::new(SigningKeyring::new(issuer, fetcher.clone(), keys).unwrap()),
             revocations: Arc::new(Revocations::default()),
             store: plan.store,
+            longest_lifetime: std::time::Duration::from_secs(86_400),
         };
         let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
         let upstreams = UpstreamPool::of(&config, &[]).unwrap();
@@ -241,6 +242,7 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         url: Url::parse(ISSUER).unwrap(),
         access_token_lifetime: Duration::from_secs(300),
         exchange_depth: 4,
+        development_tokens: false,
         signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
         clients,
     }

@@ -6,11 +6,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use serde_json::Value;
 
 use crate::config::Admin;
+use crate::issuer::DevelopmentToken;
 
 /// An RSA key takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -18,10 +19,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_BYTES: usize = 4 << 20;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Order {
-    List,
-    Rotate,
+    ListKeys,
+    RotateKeys,
+    IssueToken(DevelopmentToken),
+}
+
+impl Order {
+    /// What every good answer has.
+    fn is_answered_by(&self, document: &Value) -> bool {
+        match self {
+            Self::ListKeys | Self::RotateKeys => document["keys"].is_array(),
+            Self::IssueToken(_) => document["access_token"].is_string(),
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -31,13 +43,13 @@ pub(super) enum Failure {
     NoAnswer(SocketAddr),
     #[error("the gateway at {0} refuses: {1}")]
     Refused(SocketAddr, String),
-    #[error("the gateway at {0} has no keys to tell of; is it another version?")]
-    NoKeys(SocketAddr),
+    #[error("the gateway at {0} does not answer this; is it another version?")]
+    NotAnswered(SocketAddr),
     #[error("`admin.token` cannot be sent: it has characters that no header field has")]
     Token,
 }
 
-/// Asks for the keys, or for other ones.
+/// Asks, and gives the document that is the answer.
 pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
     let address = reachable(admin.address);
     let no_answer = |_| Failure::NoAnswer(address);
@@ -45,9 +57,13 @@ pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
     // The provider is needed though nothing here is encrypted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = builder.build().map_err(no_answer)?;
-    let mut request = match order {
-        Order::List => client.get(format!("http://{address}/keys")),
-        Order::Rotate => client.post(format!("http://{address}/keys/rotate")),
+    let mut request = match &order {
+        Order::ListKeys => client.get(format!("http://{address}/keys")),
+        Order::RotateKeys => client.post(format!("http://{address}/keys/rotate")),
+        Order::IssueToken(wanted) => {
+            let body = serde_json::to_vec(wanted).expect("a struct of text is always JSON");
+            client.post(format!("http://{address}/tokens")).header(CONTENT_TYPE, "application/json").body(body)
+        }
     };
     if let Some(token) = &admin.token {
         let mut field = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| Failure::Token)?;
@@ -60,13 +76,13 @@ pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
     while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
         body.extend_from_slice(&chunk);
         if body.len() > MOST_BYTES {
-            return Err(Failure::NoKeys(address));
+            return Err(Failure::NotAnswered(address));
         }
     }
     let document: Value = serde_json::from_slice(&body).unwrap_or_default();
     match status.is_success() {
-        true if document["keys"].is_array() => Ok(document),
-        true => Err(Failure::NoKeys(address)),
+        true if order.is_answered_by(&document) => Ok(document),
+        true => Err(Failure::NotAnswered(address)),
         false => {
             let why = document["error"].as_str().map_or_else(|| status.to_string(), str::to_owned);
             Err(Failure::Refused(address, why))
@@ -109,6 +125,11 @@ mod tests {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(stream.read_u8().await.unwrap());
             }
+            let text = String::from_utf8_lossy(&head).into_owned();
+            let body = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+            for _ in 0..body.map_or(0, |length| length.parse().unwrap()) {
+                head.push(stream.read_u8().await.unwrap());
+            }
             let length = answer.split_once(' ').map_or(0, |(_, body)| body.len());
             let (status, body) = answer.split_once(' ').unwrap();
             let told = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}");
@@ -121,20 +142,35 @@ mod tests {
 
     #[tokio::test]
     async fn the_running_gateway_is_asked_with_the_token() {
-        let (told, sent) = asked(Order::List, r#"200 {"keys":[]}"#).await;
+        let (told, sent) = asked(Order::ListKeys, r#"200 {"keys":[]}"#).await;
         assert!(told.is_ok() && sent.starts_with("GET /keys HTTP/1.1\r\n"));
         assert!(sent.contains("authorization: Bearer s3cret\r\n"), "{sent}");
-        let (told, sent) = asked(Order::Rotate, r#"200 {"keys":[]}"#).await;
+        let (told, sent) = asked(Order::RotateKeys, r#"200 {"keys":[]}"#).await;
         assert!(told.is_ok() && sent.starts_with("POST /keys/rotate HTTP/1.1\r\n"));
     }
 
     #[tokio::test]
+    async fn a_token_is_asked_for_in_json() {
+        let wanted = DevelopmentToken {
+            resource: "urn:a".into(),
+            scope: Some("read write".into()),
+            sub: "corp|alice".into(),
+            client_id: None,
+        };
+        let (told, sent) = asked(Order::IssueToken(wanted), r#"200 {"access_token":"t"}"#).await;
+        assert_eq!(told.unwrap()["access_token"], "t");
+        assert!(sent.starts_with("POST /tokens HTTP/1.1\r\n") && sent.contains("authorization: Bearer s3cret\r\n"));
+        assert!(sent.contains("content-type: application/json\r\n"), "{sent}");
+        assert!(sent.ends_with(r#"{"resource":"urn:a","scope":"read write","sub":"corp|alice"}"#), "{sent}");
+    }
+
+    #[tokio::test]
     async fn a_refusal_is_told() {
-        let (told, _) = asked(Order::List, r#"401 {"error":"this needs `admin.token`"}"#).await;
+        let (told, _) = asked(Order::ListKeys, r#"401 {"error":"this needs `admin.token`"}"#).await;
         assert_eq!(told.unwrap_err(), "the gateway at it refuses: this needs `admin.token`");
-        let (told, _) = asked(Order::List, "302 -").await;
+        let (told, _) = asked(Order::ListKeys, "302 -").await;
         assert_eq!(told.unwrap_err(), "the gateway at it refuses: 302 Found");
-        let (told, _) = asked(Order::List, "200 hello").await;
-        assert_eq!(told.unwrap_err(), "the gateway at it has no keys to tell of; is it another version?");
+        let (told, _) = asked(Order::ListKeys, "200 hello").await;
+        assert_eq!(told.unwrap_err(), "the gateway at it does not answer this; is it another version?");
     }
 }
