@@ -5,8 +5,8 @@
 //! grants, a file each, [`development_token`] the one that an operator makes without a client; [`grant`] is what they all end
 //! in, and the only way to it. [`client_credential`] reads who a client
 //! says it is, [`client_authentication`] and [`client_assertion`] say whether that is so. [`introspection`] and
-//! [`revocation`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this is asked for, and
-//! [`metadata`] tells everybody.
+//! [`revocation()`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this is asked for, and
+//! [`metadata()`] tells everybody.
 //!
 //! Deliberately absent: keys, clocks, sockets, a store. Who authenticates the client, proves the tokens of an exchange
 //! and signs what is granted lives elsewhere.
