@@ -1,19 +1,15 @@
 //! What may be minted: from a form to a [`Grant`], or to a [`Refusal`]. Values in, a value out.
 //!
-//! The rooms: [`form`] and [`request`] read what a client asks, [`policy`] says what the configuration allows, [`target`]
-//! which resource is meant and [`scopes`] which rights there; [`client_credentials()`] and [`token_exchange()`] are the
-//! grants, a file each, [`development_token`] the one that an operator makes without a client; [`grant`] is what they all end
-//! in, and the only way to it. [`client_credential`] reads who a client
-//! says it is, [`client_authentication`] and [`client_assertion`] say whether that is so. [`introspection`] and
-//! [`revocation()`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this is asked for, and
-//! [`metadata()`] tells everybody.
+//! The rooms: [`client`] says who asks, [`form`] and [`request`] read what is asked, [`policy`] says what the configuration
+//! allows, [`target`] which resource is meant and [`scopes`] which rights there. The grants are a file each:
+//! [`client_credentials()`], [`token_exchange()`], [`narrow`] for the gate itself, [`development_token`] for an operator;
+//! [`grant`] is what they all end in, and the only way to it. [`introspection`] and [`revocation()`] decide what becomes of a
+//! token that was minted, [`endpoint`] knows where all of this is asked for, and [`metadata()`] tells everybody.
 //!
-//! Deliberately absent: keys, clocks, sockets, a store. Who authenticates the client, proves the tokens of an exchange
-//! and signs what is granted lives elsewhere.
+//! Deliberately absent: keys, clocks, sockets, a store. Who proves the tokens of an exchange and signs what is granted lives
+//! elsewhere.
 
-mod client_assertion;
-mod client_authentication;
-mod client_credential;
+mod client;
 mod client_credentials;
 mod development;
 mod endpoint;
@@ -33,9 +29,10 @@ mod target;
 mod tests;
 mod token_exchange;
 
-pub use client_assertion::{AssertionFault, ClientAssertion, OneUse};
-pub use client_authentication::{ClientFault, by_name, by_secret, with_keys};
-pub use client_credential::{ClientCredential, OfferedSecret};
+pub use client::{
+    AssertionFault, ClientAssertion, ClientCredential, ClientFault, OfferedSecret, OneUse, by_name, by_secret,
+    with_keys,
+};
 pub use client_credentials::client_credentials;
 pub use development::{DevelopmentFault, DevelopmentToken, development_token};
 pub use endpoint::{Endpoint, Site};

@@ -8,9 +8,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::form::decode;
-use super::{ClientFault, Form};
+use super::ClientFault;
 use crate::config::SecretMethod;
+use crate::issuer::Form;
+use crate::issuer::form::decode;
 use crate::secret::Secret;
 
 /// `client_assertion_type` of a JWT (RFC 7523 §2.2).

@@ -6,8 +6,7 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::AssertionFault;
-use super::client_credential::OfferedSecret;
+use super::{AssertionFault, OfferedSecret};
 use crate::config::{AuthorizationServer, Client, ClientAuthentication, JwksLocation, SecretMethod};
 use crate::oauth::OAuthError;
 use crate::secret::Secret;
