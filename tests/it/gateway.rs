@@ -125,6 +125,19 @@ impl Gateway {
         self.output.lock().expect("no reader panics").clone()
     }
 
+    /// The first line that holds `text`, once it is there: a line is read behind the answer that it tells of.
+    pub async fn line(&self, text: &str) -> String {
+        let waiting = async {
+            loop {
+                if let Some(line) = self.output().lines().find(|line| line.contains(text)) {
+                    return line.to_owned();
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never `{text}`:\n{}", self.output()))
+    }
+
     /// Ends the program as an operator does, and returns everything that it wrote.
     pub async fn stop(mut self) -> String {
         self.signal("TERM");

@@ -64,13 +64,12 @@ async fn the_gateway_that_runs_gives_a_token_that_opens_its_api_and_no_other() {
     let metrics = Ask::new(world.gateway.admin, "GET", "localhost", "/metrics").send().await.body;
     let counted = format!(r#"narrowgate_tokens_issued_total{{grant="development",resource="{ONE}"}} 1"#);
     assert!(metrics.contains(&counted), "{metrics}");
-    let log = world.gateway.output();
-    let event = log.lines().find(|line| line.contains("token_issued")).expect("it is in the audit log");
+    let event = world.gateway.line("token_issued").await;
     for told in [r#""grant":"development""#, r#""subject":"corp|alice""#, r#""peer":"127.0.0.1""#, r#""client":"app""#]
     {
         assert!(event.contains(told), "{event}");
     }
-    assert!(!log.contains(token));
+    assert!(!world.gateway.output().contains(token));
 
     // Its client may take it back.
     assert_eq!(world.post("/revoke", APP, &[("token", token)]).await.status, 200);
@@ -95,8 +94,7 @@ async fn without_the_line_nobody_gets_one() {
     assert_eq!(answer.status, 403);
     let why = "there are no development tokens here: `issuer` does not say `development_tokens: true`";
     assert_eq!(answer.json(), json!({ "error": why }));
-    let log = world.gateway.output();
-    let event = log.lines().find(|line| line.contains("token_refused")).expect("it is in the audit log");
+    let event = world.gateway.line("token_refused").await;
     assert!(event.contains(r#""grant":"development""#) && event.contains("development_tokens: true"), "{event}");
     let metrics = Ask::new(world.gateway.admin, "GET", "localhost", "/metrics").send().await.body;
     let counted = r#"narrowgate_token_refusals_total{grant="development",error="unauthorized_client"} 1"#;

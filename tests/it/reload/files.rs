@@ -11,10 +11,10 @@ async fn a_change_of_the_file_is_found() {
     place.serves(2.0).await;
     assert_eq!(place.verdict(API2).await, "200");
     place.write("gateway.yaml", "nonsense");
-    place.says("the configuration was refused").await;
+    place.gateway.line("the configuration was refused").await;
     assert_eq!(place.verdict(API2).await, "200");
     fs::remove_file(place.folder.join("gateway.yaml")).expect("it is there");
-    place.says("the file does not exist").await;
+    place.gateway.line("the file does not exist").await;
     place.write("gateway.yaml", yaml(&[FIRST]));
     place.serves(3.0).await;
     assert_eq!(place.verdict(API2).await, "421 host_unknown");
@@ -122,8 +122,8 @@ async fn what_the_file_names_is_watched_as_well() {
     assert_eq!((verdict(&first).await.as_str(), verdict(&second).await.as_str()), ("401 key_unknown", "200"));
     place.write("name", "Papers\n");
     place.serves(3.0).await;
-    place.says("https://api1.example.com: name Papers instead of Documents").await;
+    place.gateway.line("https://api1.example.com: name Papers instead of Documents").await;
     place.write("jwks.json", "{\"keys\":[]}");
-    place.says("issuer `corp` can never be verified").await;
+    place.gateway.line("issuer `corp` can never be verified").await;
     assert_eq!(verdict(&second).await, "200");
 }

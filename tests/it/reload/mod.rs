@@ -117,16 +117,6 @@ impl Workplace {
         };
         timeout(PATIENCE, serves).await.unwrap_or_else(|_| panic!("never served: {}", self.gateway.output()));
     }
-
-    /// Waits until the program has written this.
-    async fn says(&self, text: &str) {
-        let says = async {
-            while !self.gateway.output().contains(text) {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, says).await.unwrap_or_else(|_| panic!("never said `{text}`: {}", self.gateway.output()));
-    }
 }
 
 fn texts(list: &Value) -> Vec<String> {

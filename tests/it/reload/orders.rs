@@ -12,7 +12,7 @@ async fn an_order_is_answered_once_the_change_serves() {
     assert_eq!(changed, ["https://api1.example.com: scopes +y", "https://api2.example.com: added"]);
     assert_eq!(place.verdict(API2).await, "200");
     assert_eq!(place.metric("narrowgate_config_generation").await, 2.0);
-    place.says("https://api1.example.com: scopes +y | https://api2.example.com: added").await;
+    place.gateway.line("https://api1.example.com: scopes +y | https://api2.example.com: added").await;
     assert_eq!(place.adopt(&format!("# by hand\n{}", yaml(&[&FIRST.replace("[x]", "[x, y]"), SECOND]))).await, [""; 0]);
     assert_eq!(place.metric("narrowgate_config_generation").await, 2.0, "a comment changes nothing");
 }
@@ -33,8 +33,8 @@ async fn a_bad_configuration_changes_nothing_and_says_why() {
     assert_eq!((place.verdict(API1).await.as_str(), place.verdict(API2).await.as_str()), ("200", "421 host_unknown"));
     assert_eq!(place.metric(STATUS).await, 0.0);
     // Place, message and hint; the line itself may hold a secret.
-    place.says("gateway.yaml:6:53: the resource `https://api1.example.com` knows no key `scoops`").await;
-    place.says("= hint: did you mean `scopes`?").await;
+    place.gateway.line("gateway.yaml:6:53: the resource `https://api1.example.com` knows no key `scoops`").await;
+    place.gateway.line("= hint: did you mean `scopes`?").await;
     let page = Ask::new(place.gateway.admin, "GET", "localhost", "/").send().await.body;
     assert!(page.contains("The configuration was refused") && page.contains("knows no key `scoops`"), "{page}");
 
@@ -116,5 +116,5 @@ async fn the_log_level_and_the_limits_follow() {
     assert!(!place.gateway.output().contains("token_too_large"), "no line a request at this level");
     place.adopt(&format!("log: {{ format: text }}\n{}", yaml(&[FIRST]))).await;
     assert_eq!(place.verdict(API1).await, "200");
-    place.says("decision=\"forward\"").await;
+    place.gateway.line("decision=\"forward\"").await;
 }

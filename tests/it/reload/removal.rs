@@ -92,7 +92,7 @@ async fn what_is_under_way_ends_at_once_where_the_resource_said_so() {
     place.adopt(&yaml(&[FIRST])).await;
     ends(tunnel).await;
     ends(stream).await;
-    place.says("the resource was removed").await;
+    place.gateway.line("the resource was removed").await;
 }
 
 #[tokio::test]

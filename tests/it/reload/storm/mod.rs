@@ -177,7 +177,7 @@ impl Storm<'_> {
 /// Holds every answer against the log line of its request, and that against what its generation allows.
 async fn hold_against_log(place: &Workplace, answers: &Answers) {
     let newest = answers.keys().max().expect("something was asked");
-    place.says(&format!("\"path\":\"/{newest}\"")).await;
+    place.gateway.line(&format!("\"path\":\"/{newest}\"")).await;
     let mut judged = 0;
     for line in place.gateway.output().lines().filter(|line| line.contains("\"narrowgate::request\"")) {
         let line: Value = serde_json::from_str(line).expect("a log line is JSON");
