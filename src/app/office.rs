@@ -15,7 +15,7 @@ use super::key_files::signing_keys;
 use super::upkeep::{Follower, Upkeep};
 use super::vault::{KeptRing, KeysError, Vault};
 use crate::clock::Timestamp;
-use crate::config::{AuthorizationServer, Config, KeyOrigin, StoreLocation};
+use crate::config::{AuthorizationServer, Config, KeyOrigin, LONGEST_ACCESS_TOKEN, StoreLocation};
 use crate::fetch::Fetcher;
 use crate::secret::Secret;
 use crate::snapshot::Issuing;
@@ -119,7 +119,8 @@ impl Office {
         };
         // What was taken back must not open anything, not even once.
         follower.follow(&*open.store, &revocations).await.map_err(KeysError::from)?;
-        let of_ring = kept.as_ref().map_or(Duration::ZERO, |(_, kept)| kept.ring.longest_lifetime());
+        // Files do not tell how long the tokens live that an earlier configuration let them sign.
+        let of_ring = kept.as_ref().map_or(LONGEST_ACCESS_TOKEN, |(_, kept)| kept.ring.longest_lifetime());
         let of_before = before.map_or(Duration::ZERO, |before| before.issuing.longest_lifetime);
         let longest_lifetime = policy.longest_lifetime().max(of_ring).max(of_before);
         let store = Arc::clone(&open.store);

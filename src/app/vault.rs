@@ -12,9 +12,11 @@ use tokio::task::spawn_blocking;
 
 use crate::clock::Timestamp;
 use crate::config::StoreLocation;
+use crate::oauth::SigningAlgorithm;
 use crate::secret::Secret;
 use crate::store::sealing::{RootKey, RootKeyFault, SealingKey};
 use crate::store::{SealedKeyRing, Store, StoreError};
+use crate::token::keys::DOCUMENT_KEYS;
 use crate::token::mint::{InvalidKeyRing, KeyPolicy, KeyRing, KeyRingFault, SigningKey, SigningKeyFault};
 
 /// What is sealed here; part of the seal.
@@ -84,6 +86,11 @@ pub enum KeysError {
     /// The task that makes keys broke off.
     #[error("making keys broke off")]
     Interrupted,
+    /// Whoever verifies with the keys would read only a part of them.
+    #[error(
+        "{0} keys are published, and verifiers read no more than {DOCUMENT_KEYS}: rotate again once the tokens of the oldest have ended"
+    )]
+    TooMany(usize),
     /// The keys are files of the operator's.
     #[error("the keys come from files: rotate them by changing `signing.keys`")]
     FromFiles,
@@ -102,6 +109,7 @@ impl KeysError {
             Self::WrongKey { .. } => "put the right key there; what is in the store was left as it is",
             Self::Store(StoreError::InUse) => "stop the other one, or name another `store`",
             Self::Ring(_) => "start the version that wrote them",
+            Self::TooMany(_) => "nothing has changed; `keys list` says until when each key is published",
             _ => "",
         }
     }
@@ -190,6 +198,11 @@ impl Vault {
     /// As [`Self::adopt`].
     pub async fn rotate(&self, policy: &KeyPolicy) -> Result<KeptRing, KeysError> {
         let (policy, every) = (policy.clone(), self.rotate_every);
+        let published = self.read(None).await?.ring.list(Timestamp::now()).len();
+        // What the rotation adds: a key of each algorithm.
+        if published + SigningAlgorithm::ALL.len() > DOCUMENT_KEYS {
+            return Err(KeysError::TooMany(published));
+        }
         self.change(None, move |ring, now| ring.rotated(now, &policy, every, SigningKey::generate).map(Some)).await
     }
 

@@ -12,7 +12,7 @@ use super::clients::{self, WrittenClient};
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::matrix::Resources;
-use super::model::{AuthorizationServer, KeyOrigin, Limits};
+use super::model::{AuthorizationServer, KeyOrigin, LONGEST_ACCESS_TOKEN, Limits};
 use super::read::{Reader, Section};
 use super::signing::{self, WrittenSigning};
 use super::yaml::Node;
@@ -20,7 +20,6 @@ use crate::oauth::{InvalidIndicator, ResourceIndicator};
 
 /// Bounds of the life of a minted token; longer than [`LONG_LIFETIME`] is worth a warning (RFC 6750 §5.3).
 const MIN_LIFETIME: Duration = Duration::from_secs(10);
-const MAX_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 const LONG_LIFETIME: Duration = Duration::from_secs(3600);
 const USUAL_LIFETIME: Duration = Duration::from_secs(300);
 
@@ -150,7 +149,7 @@ fn lifetimes(reader: &mut Reader, node: &Node, most: Duration) -> Option<Option<
 /// Reads `access_token` of `lifetimes`, here or at a resource. `most` is what the gate takes, where it counts.
 pub(super) fn access_token(reader: &mut Reader, section: &mut Section<'_>, most: Option<Duration>) -> Option<Duration> {
     section.optional(reader, "access_token", |reader, node| {
-        let lifetime = reader.duration(node, MIN_LIFETIME..=MAX_LIFETIME)?;
+        let lifetime = reader.duration(node, MIN_LIFETIME..=LONGEST_ACCESS_TOKEN)?;
         if most.is_some_and(|most| lifetime > most) {
             let message = "access tokens would live longer than `limits.token_lifetime` allows";
             reader.log.error(node.place, message, "this gateway would refuse its own tokens; shorten one of the two");

@@ -16,9 +16,11 @@ use super::yaml::Node;
 use crate::oauth::{Algorithm, SigningAlgorithm};
 use crate::secret::Secret;
 
-const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const USUAL_ROTATION: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A key is published until its last token has ended, a day at the most: with a shorter rotation more keys would be published
+/// at once than verifiers read.
+const SHORTEST_ROTATION: Duration = Duration::from_secs(2 * 3600);
 
 /// The longest file of a private key, in bytes.
 const MAX_KEY: u64 = 64 << 10;
@@ -48,7 +50,8 @@ pub(super) fn signing(reader: &mut Reader, node: &Node) -> WrittenSigning {
     let Some(mut section) = reader.section(node, "`signing`") else { return written };
     let algorithm = section.optional(reader, "algorithm", algorithm);
     let files = section.optional(reader, "keys", |reader, node| key_files(reader, node, &mut written.key_files));
-    let rotate_every = section.optional(reader, "rotate_every", |reader, node| reader.duration(node, HOUR..=365 * DAY));
+    let rotate_every =
+        section.optional(reader, "rotate_every", |reader, node| reader.duration(node, SHORTEST_ROTATION..=365 * DAY));
     let encryption = section.optional(reader, "key_encryption", key_encryption);
     if section.get("keys").is_some() {
         for (key, why) in [

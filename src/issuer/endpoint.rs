@@ -1,9 +1,12 @@
 //! Where the issuer's endpoints lie, and whether a request is for one of them (RFC 8414 §3).
 //!
-//! Paths are compared byte for byte: what is not exactly an endpoint is none. Deliberately absent: methods and bodies.
+//! Paths are compared byte for byte: what is not exactly an endpoint is none. What some server may read as one is nobody's
+//! all the same: an API at this authority would get a form with a secret. Deliberately absent: methods and bodies.
+
+use std::borrow::Cow;
 
 use crate::config::{AuthorizationServer, Config};
-use crate::oauth::issuer_paths::{self, OAUTH_METADATA, OPENID_METADATA, RESERVED};
+use crate::oauth::issuer_paths::{self, OAUTH_METADATA, OPENID_METADATA};
 use crate::route::Authority;
 
 /// What our own issuer answers itself.
@@ -28,7 +31,8 @@ pub enum Site {
     Elsewhere,
     /// The issuer's authority, but none of its paths.
     Beside,
-    /// One of its paths at which nothing is yet. No API is there either: it would get what is meant for us.
+    /// One of its paths at which nothing is yet, or what may be read as one of its paths. No API is there either: it would
+    /// get what is meant for us.
     Reserved,
     /// One of its endpoints.
     At(Endpoint),
@@ -80,10 +84,65 @@ impl Site {
         let base = server.url.path().trim_end_matches('/');
         match Endpoint::at(base, path) {
             Some(endpoint) => Self::At(endpoint),
-            None if path.strip_prefix(base).is_some_and(|below| RESERVED.contains(&below)) => Self::Reserved,
+            None if reads_like_ours(base, path) => Self::Reserved,
             None => Self::Beside,
         }
     }
+}
+
+/// Whether a server that folds case, decodes, or drops parameters and slashes may read one of our paths here, or a path
+/// below one.
+fn reads_like_ours(base: &str, path: &str) -> bool {
+    let read = loosely(path);
+    let begins = |first: &str, second: &str| without(without(&read, first)?, second);
+    let is_at_or_below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    let is_at = |rest: &str| rest.trim_end_matches('/').is_empty();
+    let metadata = [(OAUTH_METADATA, base), (OPENID_METADATA, base), (base, OPENID_METADATA)];
+    issuer_paths::all_below().any(|own| begins(base, own).is_some_and(is_at_or_below))
+        || metadata.into_iter().any(|(first, second)| begins(first, second).is_some_and(is_at))
+}
+
+/// The path as a lenient server reads it: decoded once, without what stands behind a `;`, `?` or `#`, or blanks at its end.
+fn loosely(path: &str) -> Cow<'_, str> {
+    let decoded = match path.contains('%') {
+        false => Cow::Borrowed(path),
+        true => Cow::Owned(decoded_once(path)),
+    };
+    let end = decoded.find([';', '?', '#']).unwrap_or(decoded.len());
+    let length = decoded[..end].trim_end().len();
+    match decoded {
+        Cow::Borrowed(path) => Cow::Borrowed(&path[..length]),
+        Cow::Owned(mut path) => {
+            path.truncate(length);
+            Cow::Owned(path)
+        }
+    }
+}
+
+fn decoded_once(path: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let bytes = path.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// What stands behind a prefix, whatever its case.
+fn without<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    let (head, rest) = path.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// Whether an authority is the issuer's, by the same rules as a resource's: a port that is named is its port, or the
@@ -127,8 +186,28 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_read_as_ours_is_nobodys() {
+        for path in [
+            "/token/",
+            "/Token",
+            "/token/x",
+            "/token%20",
+            "/token%3fx",
+            "/%74oken",
+            "/token;x",
+            "/JWKS",
+            "/authorize/",
+            "/.well-known/oauth-authorization-server/",
+            "/.Well-Known/openid-configuration",
+        ] {
+            assert_eq!(site("https://auth.example", "auth.example", 443, path), Site::Reserved, "{path}");
+        }
+        assert_eq!(site("https://auth.example/t1", "auth.example", 443, "/T1/token"), Site::Reserved);
+    }
+
+    #[test]
     fn a_near_miss_is_none() {
-        for path in ["/", "/token/", "/Token", "/t1/token", "/tokens", "/authorizes", "/.well-known/jwks.json"] {
+        for path in ["/", "/t1/token", "/tokens", "/token.", "/authorizes", "/.well-known/jwks.json"] {
             assert_eq!(site("https://auth.example", "auth.example", 443, path), Site::Beside, "{path}");
         }
         for path in ["/token", "/t1token", "/.well-known/oauth-authorization-server", "/t1/t1/token"] {

@@ -153,6 +153,27 @@ async fn two_nodes_share_their_keys_and_see_each_others_rotation() {
 }
 
 #[tokio::test]
+async fn a_storm_of_rotations_ends_before_a_verifier_loses_a_key() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let office = bench.office(&config, None).await.unwrap();
+    let mut signed = Vec::new();
+    let refused = loop {
+        let keys = office.issuing.keys.load();
+        signed.push(keys.key(SigningAlgorithm::Es256).unwrap().kid().to_owned());
+        match office.rotate().await {
+            Ok(_) => {}
+            Err(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, KeysError::TooMany(97..)), "{refused}");
+    let verifying = office.issuing.keys.verifying().current(Timestamp::now()).unwrap();
+    assert_eq!(verifying.count(), signed.len() + 1, "all that signed, and the next one");
+    assert!(signed.iter().all(|kid| verifying.find(Some(kid), SigningAlgorithm::Es256.algorithm()).is_ok()));
+}
+
+#[tokio::test]
 async fn while_the_store_is_down_the_keys_in_memory_go_on() {
     let bench = Bench::new();
     let mut config = config();

@@ -143,6 +143,9 @@ pub enum SecretMethod {
     Post,
 }
 
+/// The longest that an access token of our own may live, whatever the configuration.
+pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 3600);
+
 /// The label of our own issuer, which no trusted one may have.
 const OWN: &str = "own";
 

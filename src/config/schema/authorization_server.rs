@@ -78,7 +78,7 @@ fn signing() -> Value {
                  `rotate_every` and `key_encryption`.",
             )
             .like(json!(["signing.pem"])),
-            key("rotate_every", duration(), "How long a key that was made here signs. From `1h` to `365d`.")
+            key("rotate_every", duration(), "How long a key that was made here signs. From `2h` to `365d`.")
                 .usual("30d"),
             key(
                 "key_encryption",

@@ -273,14 +273,13 @@ async fn read_body(
         session.write_continue_response().await?;
         session.set_keepalive(keepalive);
     }
-    // Never grown, so that no copy is left behind.
-    let mut body = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(longest) as usize));
+    let mut body = Zeroizing::new(Vec::new());
     let reading = async {
         while let Some(piece) = session.as_downstream_mut().read_request_body().await? {
             if (body.len() + piece.len()) as u64 > longest {
                 return Ok(Err(Reason::BodyTooLarge));
             }
-            body.extend_from_slice(&piece);
+            append(&mut body, &piece);
         }
         Ok::<_, Box<Error>>(Ok(()))
     };
@@ -296,9 +295,34 @@ async fn read_body(
     }
 }
 
+/// Adds a piece. Nobody has proven anything yet, so memory is taken for what has come, whatever was announced; and where
+/// there is not enough, the bytes move into another buffer, so that the one before is wiped.
+fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
+    /// What most forms fit in.
+    const AT_FIRST: usize = 1 << 10;
+    let needed = body.len() + piece.len();
+    if needed > body.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * body.capacity()).max(AT_FIRST)));
+        larger.extend_from_slice(body);
+        *body = larger;
+    }
+    body.extend_from_slice(piece);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_takes_memory_for_what_has_come() {
+        let mut body = Zeroizing::new(Vec::new());
+        for _ in 0..1500 {
+            append(&mut body, b"x");
+        }
+        assert_eq!((body.len(), body.capacity()), (1500, 2048));
+        append(&mut body, &[b'y'; 9000]);
+        assert_eq!((body.len(), body.capacity()), (10_500, 10_500));
+    }
 
     #[test]
     fn an_address_may_come_with_a_port() {

@@ -17,7 +17,7 @@ use crate::oauth::Algorithm;
 pub const DOCUMENT_BYTES: usize = BODY_BYTES;
 
 /// How many keys of one document are read.
-const DOCUMENT_KEYS: usize = 100;
+pub const DOCUMENT_KEYS: usize = 100;
 
 /// Which key set: unique in the process, and never used again.
 ///
@@ -75,17 +75,39 @@ impl KeySet {
     ///
     /// [`InvalidKeySet`] if a document is none, or if no key is left.
     pub fn parse(documents: &[&[u8]], algorithms: &[Algorithm]) -> Result<(Self, Vec<SkippedKey>), InvalidKeySet> {
+        match documents.iter().any(|document| document.len() > DOCUMENT_BYTES) {
+            true => Err(InvalidKeySet::TooLong),
+            false => Self::read(documents, algorithms, DOCUMENT_KEYS),
+        }
+    }
+
+    /// Reads what our own issuer publishes, however much that is, and all of it: none of its tokens may stop verifying
+    /// because of a bound that is meant for others.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKeySet`] if a key could not be used.
+    pub fn of_our_own(document: &[u8], algorithms: &[Algorithm]) -> Result<Self, InvalidKeySet> {
+        let (keys, skipped) = Self::read(&[document], algorithms, usize::MAX)?;
+        match skipped.into_iter().next() {
+            None => Ok(keys),
+            Some(skipped) => Err(InvalidKeySet::NoUsableKey(Some(skipped))),
+        }
+    }
+
+    fn read(
+        documents: &[&[u8]],
+        algorithms: &[Algorithm],
+        most: usize,
+    ) -> Result<(Self, Vec<SkippedKey>), InvalidKeySet> {
         let mut keys: Vec<VerifyingKey> = Vec::new();
         let mut skipped = Vec::new();
         for document in documents {
-            if document.len() > DOCUMENT_BYTES {
-                return Err(InvalidKeySet::TooLong);
-            }
             let document: Document<'_> = serde_json::from_slice(document).map_err(InvalidKeySet::Json)?;
-            if document.keys.len() > DOCUMENT_KEYS {
-                skipped.push(SkippedKey::new(None, KeyFault::TooMany(DOCUMENT_KEYS)));
+            if document.keys.len() > most {
+                skipped.push(SkippedKey::new(None, KeyFault::TooMany(most)));
             }
-            for json in document.keys.iter().take(DOCUMENT_KEYS) {
+            for json in document.keys.iter().take(most) {
                 match VerifyingKey::from_jwk(json.get(), algorithms) {
                     Ok(key) if keys.contains(&key) => {}
                     Ok(key) if keys.iter().any(|earlier| same_name_and_use(earlier, &key)) => {

@@ -17,5 +17,5 @@ pub(crate) mod signer;
 pub(crate) mod site;
 
 pub use key::{KeyFault, SkippedKey, VerifyingKey};
-pub use key_set::{DOCUMENT_BYTES, InvalidKeySet, KeyMiss, KeySet, KeySetId};
+pub use key_set::{DOCUMENT_BYTES, DOCUMENT_KEYS, InvalidKeySet, KeyMiss, KeySet, KeySetId};
 pub use keyring::{Keyring, KeyringStatus};

@@ -62,6 +62,5 @@ impl SigningKeyring {
 fn verifying(keys: &SigningKeys) -> Result<KeySet, SigningKeysFault> {
     let algorithms: Vec<_> =
         crate::oauth::SigningAlgorithm::ALL.iter().map(|algorithm| algorithm.algorithm()).collect();
-    let parsed = KeySet::parse(&[keys.jwk_set().as_bytes()], &algorithms);
-    parsed.map(|(keys, _)| keys).map_err(|_| SigningKeysFault::Unverifiable)
+    KeySet::of_our_own(keys.jwk_set().as_bytes(), &algorithms).map_err(|_| SigningKeysFault::Unverifiable)
 }
