@@ -10,11 +10,14 @@ use std::path::Path;
 
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 
+use super::codes::{CODES, ONCE};
+use super::consents::CONSENTS;
+use super::families::{FAMILIES, OWNED, TOKENS};
 use super::{KEY_RING, NUMBERS, REVOCATIONS, USED};
 use crate::store::StoreError;
 use crate::store::new_file::{Named, NewFile};
 
-/// Which form the tables have; a later one says so here.
+/// Which form the tables have; a later one says so here. That there are more of them is no other form.
 const FORM: &str = "form";
 const OUR_FORM: u64 = 1;
 /// Far more than all that is kept.
@@ -28,7 +31,8 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     }
     let database = without_panic(path, || Builder::new().set_cache_size(CACHE_BYTES).open(path))?;
     match without_panic(path, || form(&database)) {
-        Ok(Some(OUR_FORM)) => Ok(database),
+        // An earlier version kept less: what came since is there from now on, and empty.
+        Ok(Some(OUR_FORM)) => without_panic(path, || write_form(&database)).map(|()| database),
         Ok(Some(form)) => Err(unusable(
             path,
             &format!("was written by another version of Narrowgate (form {form}, and this one reads {OUR_FORM})"),
@@ -59,6 +63,12 @@ fn write_form(database: &Database) -> Result<(), DatabaseError> {
         transaction.open_table(KEY_RING)?;
         transaction.open_table(REVOCATIONS)?;
         transaction.open_table(USED)?;
+        transaction.open_table(CODES)?;
+        transaction.open_table(ONCE)?;
+        transaction.open_table(FAMILIES)?;
+        transaction.open_table(TOKENS)?;
+        transaction.open_table(OWNED)?;
+        transaction.open_table(CONSENTS)?;
         transaction.open_table(NUMBERS)?.insert(FORM, OUR_FORM)?;
         Ok(transaction.commit()?)
     };
