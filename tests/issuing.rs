@@ -4,6 +4,8 @@
 mod house;
 #[path = "issuing/killed.rs"]
 mod killed;
+#[path = "issuing/storm.rs"]
+mod storm;
 
 use std::fs;
 use std::time::Duration;

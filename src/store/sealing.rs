@@ -2,7 +2,8 @@
 //!
 //! The key is a secret of the configuration or a file beside the store. Either is 32 random bytes, from which one key is
 //! derived for each use (RFC 5869). Passwords are refused, not stretched: whoever has the store may guess for as long as
-//! they like. What was sealed as one thing does not open as another.
+//! they like. What only the holder of a token may see again is sealed under a key that comes from the token. What was
+//! sealed as one thing does not open as another.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -137,18 +138,28 @@ impl RootKey {
 
     /// The key for one kind of thing.
     pub fn key_for(&self, what: &'static str) -> SealingKey {
-        let mut derived = Zeroizing::new([0; ROOT_BYTES]);
-        let info = [what.as_bytes()];
-        let prk = Salt::new(HKDF_SHA256, b"narrowgate sealing").extract(&*self.0);
-        prk.expand(&info, HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut *derived))
-            .expect("32 bytes are what SHA-256 gives");
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &*derived).expect("32 bytes are a key of AES-256");
-        SealingKey { key, what }
+        SealingKey::derive(&*self.0, what)
     }
 }
 
 impl SealingKey {
+    /// The key for one kind of thing that comes from a token of 256 random bits: only who has the token opens it. The
+    /// token's digest, which a store keeps, does not give it.
+    pub fn of_token(token: &Secret, what: &'static str) -> Self {
+        Self::derive(token.expose(), what)
+    }
+
+    fn derive(secret: &[u8], what: &'static str) -> Self {
+        let mut derived = Zeroizing::new([0; ROOT_BYTES]);
+        let info = [what.as_bytes()];
+        let prk = Salt::new(HKDF_SHA256, b"narrowgate sealing").extract(secret);
+        prk.expand(&info, HKDF_SHA256)
+            .and_then(|okm| okm.fill(&mut *derived))
+            .expect("32 bytes are what SHA-256 gives");
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &*derived).expect("32 bytes are a key of AES-256");
+        Self { key, what }
+    }
+
     /// Seals `plain`: the form, a random nonce, and what only this key opens.
     ///
     /// # Errors

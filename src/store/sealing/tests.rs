@@ -47,6 +47,18 @@ fn only_the_same_key_for_the_same_thing_opens() {
 }
 
 #[test]
+fn what_is_sealed_under_a_token_opens_with_that_token_and_not_with_its_digest() {
+    let token = Secret::new("a refresh token of 256 random bits");
+    let sealed = SealingKey::of_token(&token, "successor").seal(b"its successor").unwrap();
+    assert_eq!(SealingKey::of_token(&token, "successor").open(&sealed).unwrap().expose(), b"its successor");
+    let digest = Secret::new(*crate::store::TokenDigest::of(token.expose()).as_bytes());
+    for other in [Secret::new("another refresh token"), digest] {
+        assert_eq!(SealingKey::of_token(&other, "successor").open(&sealed).unwrap_err(), Unopened);
+    }
+    assert_eq!(SealingKey::of_token(&token, "code").open(&sealed).unwrap_err(), Unopened);
+}
+
+#[test]
 fn a_text_is_32_bytes_in_base64_or_hex() {
     let hex = "fbff".repeat(16);
     let sealed = text(&hex).unwrap().key_for("keys").seal(b"plain").unwrap();
