@@ -10,8 +10,8 @@ use url::Url;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{
-    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType, IssuerId, KeyOrigin,
-    ResourceId, Signing, parse,
+    AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, Environment, GrantType, IssuerId,
+    KeyOrigin, ResourceId, Signing, parse,
 };
 use crate::oauth::{Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
@@ -81,6 +81,8 @@ impl World {
             issuer: "https://auth.example.com".into(),
             url: Url::parse("https://auth.example.com").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
@@ -131,6 +133,8 @@ fn client(id: &str) -> Client {
         exchange: BTreeMap::new(),
         secret_method: None,
         known_as: BTreeMap::new(),
+        redirect_uris: Vec::new(),
+        consent: Consent::Ask,
         disabled: false,
     }
 }
