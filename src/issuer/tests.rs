@@ -13,17 +13,21 @@ use crate::config::{
     AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, Environment, GrantType, IssuerId,
     KeyOrigin, ResourceId, Signing, parse,
 };
-use crate::oauth::{Scope, ScopePattern, SigningAlgorithm};
+use crate::oauth::{RedirectUri, Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 use crate::token::AudienceTable;
 use crate::token::mint::GrantId;
 
+mod authorization;
+mod authorization_scopes;
 mod client_credentials;
+mod consent;
 mod development;
 mod exchange;
 mod narrowing;
 mod subjects;
 mod tokens;
+mod user_grants;
 
 const API1: ResourceId = ResourceId(0);
 const API2: ResourceId = ResourceId(1);
@@ -92,6 +96,13 @@ impl World {
         Self { config, server, audiences }
     }
 
+    /// The same, with `web` behind the other clients.
+    fn for_users() -> Self {
+        let mut world = Self::new();
+        world.server.clients.push(web());
+        world
+    }
+
     /// The end of a token that is minted now.
     fn end(&self, grant: &Grant, now: u64) -> u64 {
         grant.access_token(&self.policy(), Timestamp(now)).unwrap().expires().0
@@ -106,6 +117,22 @@ impl World {
 fn app() -> Client {
     let matrix = [(API1, patterns(&["read", "write", "transaction:{id}"])), (API2, patterns(&["reports"]))];
     Client { resources: matrix.into(), known_as: known_as("reporting-web"), ..client("app") }
+}
+
+/// A public client that asks users.
+fn web() -> Client {
+    let redirect_uris = ["https://app.example.com/cb", "http://127.0.0.1/cb"];
+    Client {
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        authentication: ClientAuthentication::None,
+        redirect_uris: redirect_uris.iter().map(|uri| RedirectUri::parse(uri).unwrap()).collect(),
+        resources: BTreeMap::from([
+            (API1, patterns(&["read", "write", "transaction:{id}"])),
+            (API2, patterns(&["reports", "read"])),
+            (FREE, Vec::new()),
+        ]),
+        ..client("web")
+    }
 }
 
 /// The first API.
