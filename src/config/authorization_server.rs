@@ -73,7 +73,17 @@ pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) 
         let (issuer, url) = (issuer.clone(), url.clone());
         let access_token_lifetime = lifetime.unwrap_or(USUAL_LIFETIME.min(most));
         let exchange_depth = usize::try_from(exchange_depth.unwrap_or(USUAL_DEPTH)).unwrap_or(usize::MAX);
-        AuthorizationServer { issuer, url, access_token_lifetime, exchange_depth, development_tokens, signing, clients }
+        AuthorizationServer {
+            issuer,
+            url,
+            access_token_lifetime,
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            exchange_depth,
+            development_tokens,
+            signing,
+            clients,
+        }
     });
     Some(WrittenServer { place, url, clients, key_files, has_key_files, server })
 }

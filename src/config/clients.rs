@@ -9,7 +9,7 @@ use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::keys;
 use super::matrix::{self, Resources, Row, Rows};
-use super::model::{Client, ClientAuthentication, GrantType, IssuerId, ResourceId, SecretMethod};
+use super::model::{Client, ClientAuthentication, Consent, GrantType, IssuerId, ResourceId, SecretMethod};
 use super::read::{Reader, Section};
 use super::yaml::{Key, Node};
 use crate::secret::Secret;
@@ -81,6 +81,8 @@ fn client<'n>(
             serves,
             exchange: exchange.into_iter().map(|row| (row.resource, row.scopes)).collect(),
             known_as: known_as.unwrap_or_default(),
+            redirect_uris: Vec::new(),
+            consent: Consent::Ask,
             disabled: disabled.unwrap_or(false),
         });
     }

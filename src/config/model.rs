@@ -19,8 +19,8 @@ mod resource;
 mod upstream;
 
 pub use authorization_server::{
-    AuthorizationServer, Client, ClientAuthentication, EdgeScope, GrantType, KeyFile, KeyOrigin, LONGEST_ACCESS_TOKEN,
-    SecretMethod, Signing, StoreLocation,
+    AuthorizationServer, Client, ClientAuthentication, Consent, EdgeScope, GrantType, KeyFile, KeyOrigin,
+    LONGEST_ACCESS_TOKEN, SecretMethod, Signing, StoreLocation,
 };
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,

@@ -33,7 +33,7 @@ pub fn client_credentials(policy: &Policy<'_>, client: &Client, wanted: &Wanted)
         subject,
         act: Vec::new(),
         expires_no_later_than: None,
-        source: None,
+        earlier: None,
     };
     Grant::new(policy, parts)
 }
@@ -70,11 +70,18 @@ fn understood(
 ///
 /// [`Refusal::ClientDisabled`], [`Refusal::GrantNotAllowed`] or [`Refusal::ClientPublic`].
 pub(super) fn check_grant(client: &Client, grant: GrantType) -> Result<(), Refusal> {
+    check_open_grant(client, grant)?;
+    client.is_confidential().then_some(()).ok_or(Refusal::ClientPublic)
+}
+
+/// Whether a client may use a grant that public ones may use as well.
+///
+/// # Errors
+///
+/// [`Refusal::ClientDisabled`] or [`Refusal::GrantNotAllowed`].
+pub(super) fn check_open_grant(client: &Client, grant: GrantType) -> Result<(), Refusal> {
     if client.disabled {
         return Err(Refusal::ClientDisabled);
     }
-    if !client.grants.contains(&grant) {
-        return Err(Refusal::GrantNotAllowed);
-    }
-    client.is_confidential().then_some(()).ok_or(Refusal::ClientPublic)
+    client.grants.contains(&grant).then_some(()).ok_or(Refusal::GrantNotAllowed)
 }

@@ -121,7 +121,7 @@ pub fn development_token(policy: &Policy<'_>, wanted: &DevelopmentToken) -> Resu
         subject: subject(policy, &wanted.sub)?,
         act: Vec::new(),
         expires_no_later_than: None,
-        source: None,
+        earlier: None,
     };
     Grant::new(policy, parts).map_err(|refusal| match refusal {
         Refusal::ScopeNotAvailable | Refusal::ScopeNothingLeft => not_available(policy, client, resource),

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::facts::LoginFacts;
 use super::target::owns;
 use super::{Policy, Refusal, TokenFacts};
@@ -55,8 +57,16 @@ pub(super) struct Parts<'a> {
     pub(super) subject: Party,
     pub(super) act: Vec<Party>,
     pub(super) expires_no_later_than: Option<Timestamp>,
-    /// The token that it is made from, whose grant goes on.
-    pub(super) source: Option<&'a TokenFacts>,
+    /// What it is made from; nothing if a grant begins here.
+    pub(super) earlier: Option<Earlier<'a>>,
+}
+
+/// The step before, a token or a user's consent, whose grant goes on.
+#[derive(Debug)]
+pub(super) struct Earlier<'a> {
+    pub(super) root: Option<GrantId>,
+    pub(super) login: Option<&'a LoginFacts>,
+    pub(super) user_claims: &'a Map<String, Value>,
 }
 
 /// In whose hands the token comes.
@@ -103,15 +113,15 @@ impl Grant {
         Ok(Self {
             resource: parts.resource,
             audience: resource.key.clone(),
-            user_claims: told_claims(resource, &scopes, parts.source),
+            user_claims: told_claims(resource, &scopes, parts.earlier.as_ref()),
             scopes,
             subject: parts.subject,
             client,
             act: parts.act,
             lifetime: resource.access_token_lifetime.unwrap_or(policy.server.access_token_lifetime),
             expires_no_later_than: parts.expires_no_later_than,
-            root: parts.source.and_then(|source| source.root),
-            login: parts.source.and_then(|source| source.login.clone()),
+            root: parts.earlier.as_ref().and_then(|earlier| earlier.root),
+            login: parts.earlier.and_then(|earlier| earlier.login.cloned()),
         })
     }
 
@@ -185,7 +195,7 @@ impl Grant {
         &self.act
     }
 
-    /// The end of the token that this one came from, or of the earliest of them.
+    /// The end of what this one came from: a token, the earliest of several, or a user's grant.
     pub fn expires_no_later_than(&self) -> Option<Timestamp> {
         self.expires_no_later_than
     }
@@ -201,20 +211,26 @@ impl Grant {
     }
 }
 
-/// Of what a token says about its user, what this resource is to be told with these scopes. A claim that no token could
+/// Of what is known about the user, what this resource is to be told with these scopes. A claim that no token could
 /// carry is left out.
-fn told_claims(resource: &Resource, scopes: &BTreeSet<Scope>, source: Option<&TokenFacts>) -> UserClaims {
-    let known = source.into_iter().flat_map(|source| &source.user_claims);
+fn told_claims(resource: &Resource, scopes: &BTreeSet<Scope>, earlier: Option<&Earlier<'_>>) -> UserClaims {
+    let known = earlier.into_iter().flat_map(|earlier| earlier.user_claims);
     let is_granted = |wanted: &UserClaim| {
         wanted.scopes.iter().all(|pattern| scopes.iter().any(|scope| pattern.covers(scope.as_str())))
     };
     let is_told = |name: &str| resource.user_claims.iter().any(|wanted| wanted.name == name && is_granted(wanted));
     let told = known.filter(|(name, _)| is_told(name));
-    let one = |(name, value): (&String, &serde_json::Value)| {
+    let one = |(name, value): (&String, &Value)| {
         let claim = [(name.clone(), value.clone())].into_iter().collect();
         UserClaims::new(claim).is_ok().then(|| (name.clone(), value.clone()))
     };
     UserClaims::new(told.filter_map(one).collect()).unwrap_or_default()
+}
+
+impl<'a> From<&'a TokenFacts> for Earlier<'a> {
+    fn from(token: &'a TokenFacts) -> Self {
+        Self { root: token.root, login: token.login.as_ref(), user_claims: &token.user_claims }
+    }
 }
 
 impl Party {

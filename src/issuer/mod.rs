@@ -3,12 +3,16 @@
 //! The rooms: [`client`] says who asks, [`form`] and [`request`] read what is asked, [`policy`] says what the configuration
 //! allows, [`target`] which resource is meant and [`scopes`] which rights there. The grants are a file each:
 //! [`client_credentials()`], [`token_exchange()`], [`narrow`] for the gate itself, [`development_token`] for an operator;
-//! [`grant`] is what they all end in, and the only way to it. [`introspection`] and [`revocation()`] decide what becomes of a
+//! [`grant`] is what they all end in, and the only way to it. Where a user is asked first, [`authorization`] says what he is
+//! asked for, [`grant_record`] what he granted, and [`authorization_code()`] and [`refresh_token()`] what becomes of it.
+//! Nobody can ask for these two yet: [`TokenRequest`] does not know them. [`introspection`] and [`revocation()`] decide what becomes of a
 //! token that was minted, [`endpoint`] knows where all of this is asked for, and [`metadata()`] tells everybody.
 //!
 //! Deliberately absent: keys, clocks, sockets, a store. Who proves the tokens of an exchange and signs what is granted lives
 //! elsewhere.
 
+mod authorization;
+mod authorization_code;
 mod client;
 mod client_credentials;
 mod development;
@@ -16,10 +20,12 @@ mod endpoint;
 mod facts;
 mod form;
 mod grant;
+mod grant_record;
 mod introspection;
 mod metadata;
 mod narrowing;
 mod policy;
+mod refresh_token;
 mod refusal;
 mod request;
 mod revocation;
@@ -29,6 +35,10 @@ mod target;
 mod tests;
 mod token_exchange;
 
+pub use authorization::{
+    Asked, AuthorizationFault, AuthorizationRequest, Interaction, NotAsked, PageFault, Prompt, ReturnAddress, asked,
+};
+pub use authorization_code::{CodeBinding, CodeRequest, authorization_code};
 pub use client::{
     AssertionFault, ClientAssertion, ClientCredential, ClientFault, OfferedSecret, OneUse, by_name, by_secret,
     with_keys,
@@ -39,10 +49,12 @@ pub use endpoint::{Endpoint, Site};
 pub use facts::{Claimed, LoginFacts, MayAct, TokenFacts, TokenIssuer};
 pub use form::Form;
 pub use grant::{Grant, Party};
+pub use grant_record::{Consenting, GrantRecord, UnreadableRecord};
 pub use introspection::introspect;
 pub use metadata::metadata;
 pub use narrowing::narrow;
 pub use policy::Policy;
+pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType};
 pub use revocation::{NotTheirs, revocation};

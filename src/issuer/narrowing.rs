@@ -42,7 +42,7 @@ pub fn narrow(policy: &Policy<'_>, resource: ResourceId, token: &TokenFacts) -> 
         subject,
         act: earlier_actors(policy, token)?,
         expires_no_later_than: Some(token.expires),
-        source: Some(token),
+        earlier: Some(token.into()),
     };
     Grant::new(policy, parts)
 }

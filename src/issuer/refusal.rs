@@ -29,6 +29,21 @@ pub enum Refusal {
     /// `grant_type` names no grant of this server.
     #[error("the grant type is unknown")]
     GrantTypeUnknown,
+    /// The verifier is none.
+    #[error("the code_verifier is not 43 to 128 unreserved characters")]
+    VerifierMalformed,
+    /// The verifier is not that of whoever asked for the code.
+    #[error("the code_verifier does not match the challenge")]
+    VerifierWrong,
+    /// The code went elsewhere.
+    #[error("the redirect_uri is not the one that the code was sent to")]
+    RedirectUriDiffers,
+    /// The code or the refresh token is somebody else's.
+    #[error("the code or the refresh token is another client's")]
+    GrantNotTheirs,
+    /// The user cannot be named any more.
+    #[error("the user's issuer is not trusted any more, or the user would read like somebody else")]
+    SubjectGone,
     /// The client is switched off.
     #[error("the client is disabled")]
     ClientDisabled,
@@ -96,6 +111,7 @@ impl Refusal {
             | Self::FormTooLarge
             | Self::ParameterRepeated
             | Self::ParameterMissing
+            | Self::VerifierMalformed
             | Self::ActorIncomplete
             | Self::TokenTypeUnsupported
             | Self::IssuerNotAdmitted
@@ -108,6 +124,9 @@ impl Refusal {
             | Self::ActorNotTheirs
             | Self::ChainTooLong => OAuthError::InvalidRequest,
             Self::ClientDisabled => OAuthError::InvalidClient,
+            Self::VerifierWrong | Self::RedirectUriDiffers | Self::GrantNotTheirs | Self::SubjectGone => {
+                OAuthError::InvalidGrant
+            }
             Self::GrantNotAllowed | Self::ClientPublic => OAuthError::UnauthorizedClient,
             Self::GrantTypeUnknown => OAuthError::UnsupportedGrantType,
             Self::TargetUnknown | Self::TargetAmbiguous | Self::TargetMissing | Self::TargetNotReached => {
@@ -124,6 +143,7 @@ impl Refusal {
             Self::FormTooLarge => "the form is too large",
             Self::ParameterRepeated => "a parameter other than resource and audience came more than once",
             Self::ParameterMissing => "a required parameter is missing",
+            Self::VerifierMalformed => "the code_verifier is not 43 to 128 unreserved characters",
             Self::ActorIncomplete => "actor_token and actor_token_type come together or not at all",
             Self::TokenTypeUnsupported => "a token type is not supported; use an access token",
             told_by_its_code => told_by_its_code.error().description(),
@@ -142,6 +162,16 @@ mod tests {
             assert_eq!(shown(forbidden), shown(Refusal::TargetUnknown));
         }
         assert_eq!(shown(Refusal::ScopeNotAvailable), shown(Refusal::ScopeNothingLeft));
+    }
+
+    #[test]
+    fn a_grant_that_is_not_good_is_not_explained() {
+        for refusal in
+            [Refusal::VerifierWrong, Refusal::RedirectUriDiffers, Refusal::GrantNotTheirs, Refusal::SubjectGone]
+        {
+            assert_eq!(refusal.error(), OAuthError::InvalidGrant);
+            assert_eq!(refusal.description(), OAuthError::InvalidGrant.description());
+        }
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl TokenRequest {
     }
 }
 
-fn wanted<'f>(form: &Form, names: impl Iterator<Item = &'f str>) -> Result<Wanted, Refusal> {
+/// The target and the scopes that a form asks for.
+pub(super) fn wanted<'f>(form: &Form, names: impl Iterator<Item = &'f str>) -> Result<Wanted, Refusal> {
     let scopes = form.one("scope").map(scopes).transpose()?;
     Ok(Wanted { names: names.map(str::to_owned).collect(), scopes })
 }

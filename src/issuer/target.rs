@@ -47,15 +47,16 @@ pub(super) fn named(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Re
 pub(super) fn named_or_told(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Result<ResourceId, Refusal> {
     let target = match named(policy, client, wanted)? {
         Some(named) => named,
-        None => told(policy, client, wanted).ok_or(Refusal::TargetMissing)?,
+        None => told(policy, client, wanted.scopes.as_ref()).ok_or(Refusal::TargetMissing)?,
     };
     let is_in_matrix = client.resources.contains_key(&target) && policy.can_mint(target, client);
     is_in_matrix.then_some(target).ok_or(Refusal::TargetUnknown)
 }
 
-fn told(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Option<ResourceId> {
+/// The resource that is meant when none is named, as far as the client tells it: its `default_resource`, its only one, or
+/// the only one in its matrix that owns every scope asked for.
+pub(super) fn told(policy: &Policy<'_>, client: &Client, scopes: Option<&BTreeSet<Scope>>) -> Option<ResourceId> {
     let matrix = || client.resources.keys().copied();
-    let scopes = wanted.scopes.as_ref();
     let owns_all = |target: &ResourceId| {
         let owner = policy.resource(*target);
         scopes.zip(owner).is_some_and(|(scopes, owner)| scopes.iter().all(|scope| owns(owner, scope)))

@@ -10,20 +10,24 @@ use url::Url;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{
-    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType, IssuerId, KeyOrigin,
-    ResourceId, Signing, parse,
+    AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, Environment, GrantType, IssuerId,
+    KeyOrigin, ResourceId, Signing, parse,
 };
-use crate::oauth::{Scope, ScopePattern, SigningAlgorithm};
+use crate::oauth::{RedirectUri, Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 use crate::token::AudienceTable;
 use crate::token::mint::GrantId;
 
+mod authorization;
+mod authorization_scopes;
 mod client_credentials;
+mod consent;
 mod development;
 mod exchange;
 mod narrowing;
 mod subjects;
 mod tokens;
+mod user_grants;
 
 const API1: ResourceId = ResourceId(0);
 const API2: ResourceId = ResourceId(1);
@@ -81,6 +85,8 @@ impl World {
             issuer: "https://auth.example.com".into(),
             url: Url::parse("https://auth.example.com").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
@@ -88,6 +94,13 @@ impl World {
         };
         config.issuer = Some(server.clone());
         Self { config, server, audiences }
+    }
+
+    /// The same, with `web` behind the other clients.
+    fn for_users() -> Self {
+        let mut world = Self::new();
+        world.server.clients.push(web());
+        world
     }
 
     /// The end of a token that is minted now.
@@ -104,6 +117,22 @@ impl World {
 fn app() -> Client {
     let matrix = [(API1, patterns(&["read", "write", "transaction:{id}"])), (API2, patterns(&["reports"]))];
     Client { resources: matrix.into(), known_as: known_as("reporting-web"), ..client("app") }
+}
+
+/// A public client that asks users.
+fn web() -> Client {
+    let redirect_uris = ["https://app.example.com/cb", "http://127.0.0.1/cb"];
+    Client {
+        grants: vec![GrantType::AuthorizationCode, GrantType::RefreshToken],
+        authentication: ClientAuthentication::None,
+        redirect_uris: redirect_uris.iter().map(|uri| RedirectUri::parse(uri).unwrap()).collect(),
+        resources: BTreeMap::from([
+            (API1, patterns(&["read", "write", "transaction:{id}"])),
+            (API2, patterns(&["reports", "read"])),
+            (FREE, Vec::new()),
+        ]),
+        ..client("web")
+    }
 }
 
 /// The first API.
@@ -131,6 +160,8 @@ fn client(id: &str) -> Client {
         exchange: BTreeMap::new(),
         secret_method: None,
         known_as: BTreeMap::new(),
+        redirect_uris: Vec::new(),
+        consent: Consent::Ask,
         disabled: false,
     }
 }

@@ -91,7 +91,7 @@ pub fn token_exchange(policy: &Policy<'_>, exchange: &Exchange<'_>) -> Result<Gr
         subject,
         act,
         expires_no_later_than: Some(ends),
-        source: Some(token),
+        earlier: Some(token.into()),
     };
     Grant::new(policy, parts)
 }

@@ -53,6 +53,8 @@ impl House {
             issuer: "https://auth.example".to_owned(),
             url: "https://auth.example".parse().unwrap(),
             access_token_lifetime: Duration::from_secs(300),
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys },

@@ -12,7 +12,7 @@ use url::Url;
 use super::{
     ClaimNames, ClaimPath, IssuerId, JwksLocation, KeySource, ResourceId, SubjectForm, TokenProfile, TrustedIssuer,
 };
-use crate::oauth::{IssuerName, ScopePattern, SigningAlgorithm};
+use crate::oauth::{IssuerName, RedirectUri, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
 
 /// The companion authorization server.
@@ -24,6 +24,10 @@ pub struct AuthorizationServer {
     pub url: Url,
     /// How long an access token lives, where its resource says nothing else.
     pub access_token_lifetime: Duration,
+    /// How long a code can be redeemed.
+    pub code_lifetime: Duration,
+    /// How long a grant of a user lasts, counted from its beginning: no refresh token and no access token outlives it.
+    pub refresh_token_lifetime: Duration,
     /// The most actors that one token may name.
     pub exchange_depth: usize,
     /// Whether whoever operates it may make tokens for any subject, without a login (`narrowgate token`).
@@ -97,8 +101,22 @@ pub struct Client {
     pub exchange: BTreeMap<ResourceId, Vec<EdgeScope>>,
     /// Its client ids at other issuers, one at each; no two clients share one.
     pub known_as: BTreeMap<IssuerId, String>,
+    /// Where answers to its authorization requests may go; the first is no better than the others.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// Whether users are asked before it gets anything of theirs.
+    pub consent: Consent,
     /// Whether it is shut out for now.
     pub disabled: bool,
+}
+
+/// Whether users are asked before a client gets anything of theirs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Consent {
+    /// They are.
+    #[default]
+    Ask,
+    /// They are not: whoever operates this server answers for the client.
+    Never,
 }
 
 /// What one scope of a subject token is worth behind an edge of `exchange`.
@@ -150,6 +168,12 @@ pub const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(24 * 3600);
 const OWN: &str = "own";
 
 impl AuthorizationServer {
+    /// How long a code can be redeemed, where nobody says (`lifetimes.code`).
+    pub const CODE_LIFETIME: Duration = Duration::from_secs(60);
+
+    /// How long a user's grant lasts, where nobody says (`lifetimes.refresh_token`).
+    pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
     /// Our own issuer as the gate sees it: tokens of RFC 9068, whose subjects and clients are printed as they are.
     pub fn as_trusted_issuer(&self) -> TrustedIssuer {
         let member = |name: &str| vec![ClaimPath { text: name.to_owned(), steps: vec![name.to_owned()] }];

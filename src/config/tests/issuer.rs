@@ -81,6 +81,8 @@ fn a_client_has_what_its_lines_say_and_nothing_else() {
             .into(),
         secret_method: None,
         known_as: [(IssuerId(0), "api".to_owned())].into(),
+        redirect_uris: Vec::new(),
+        consent: Consent::Ask,
         disabled: false,
     };
     assert_eq!(issuer.clients, [expected]);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{AuthorizationServer, Client, ClientAuthentication, GrantType, KeyOrigin, Signing};
+use crate::config::{AuthorizationServer, Client, ClientAuthentication, Consent, GrantType, KeyOrigin, Signing};
 use crate::oauth::{ClientRef, Scope, SigningAlgorithm, Subject};
 use crate::token::mint::{
     AccessToken, GrantId, NewAccessToken, SigningKey, SigningKeyring, SigningKeys, Source, TokenSubject, UserClaims,
@@ -39,12 +39,16 @@ impl Own {
             exchange: [].into(),
             secret_method: None,
             known_as: [(config::IssuerId(0), "web".to_owned())].into(),
+            redirect_uris: Vec::new(),
+            consent: Consent::Ask,
             disabled: false,
         };
         let server = AuthorizationServer {
             issuer: ISSUER.into(),
             url: url::Url::parse(ISSUER).unwrap(),
             access_token_lifetime: Duration::from_secs(300),
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },

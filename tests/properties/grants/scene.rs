@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
-    self, AllowedClient, AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, Environment, GrantType,
-    IssuerId, KeyOrigin, ResourceId, ResourceIssuer, Signing,
+    self, AllowedClient, AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, Environment,
+    GrantType, IssuerId, KeyOrigin, ResourceId, ResourceIssuer, Signing,
 };
 use narrowgate::issuer::{
     Claimed, Exchange, Grant, MayAct, Policy, Refusal, TokenFacts, TokenIssuer, Wanted, client_credentials, narrow,
@@ -277,6 +277,8 @@ impl Scene {
             issuer: "https://auth.example".into(),
             url: Url::parse("https://auth.example").expect("this is a URL"),
             access_token_lifetime: Duration::from_secs(300),
+            code_lifetime: AuthorizationServer::CODE_LIFETIME,
+            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
@@ -319,6 +321,8 @@ impl Asker {
             exchange: self.edges.iter().map(|(api, rules)| (ResourceId(*api), edge(rules))).collect(),
             secret_method: None,
             known_as: known_as.filter_map(|(at, id)| Some((IssuerId(at), (*id)?.to_owned()))).collect(),
+            redirect_uris: Vec::new(),
+            consent: Consent::Ask,
             disabled: false,
         }
     }

@@ -10,8 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
-    self, AuthorizationServer, Client as Registered, ClientAuthentication, Config, EdgeScope, Environment, GrantType,
-    JwksLocation, KeyOrigin, KeySource, ResourceId, Signing,
+    self, AuthorizationServer, Client as Registered, ClientAuthentication, Config, Consent, EdgeScope, Environment,
+    GrantType, JwksLocation, KeyOrigin, KeySource, ResourceId, Signing,
 };
 use narrowgate::fetch::Fetcher;
 use narrowgate::oauth::{ScopePattern, SigningAlgorithm};
@@ -218,6 +218,8 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         exchange: BTreeMap::new(),
         secret_method: None,
         known_as: BTreeMap::new(),
+        redirect_uris: Vec::new(),
+        consent: Consent::Ask,
         disabled: false,
     };
     let with_matrix = |registered: Registered| Registered { resources: matrix.clone(), ..registered };
@@ -241,6 +243,8 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         issuer: ISSUER.to_owned(),
         url: Url::parse(ISSUER).unwrap(),
         access_token_lifetime: Duration::from_secs(300),
+        code_lifetime: AuthorizationServer::CODE_LIFETIME,
+        refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
         exchange_depth: 4,
         development_tokens: false,
         signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
