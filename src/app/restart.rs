@@ -1,7 +1,7 @@
 //! What only a restart can change: the addresses that are bound, and the store that is open. A reload keeps them, and says
 //! so.
 
-use crate::config::{Admin, Config, Listener, StoreLocation};
+use crate::config::{Admin, Config, Listener};
 
 /// The configuration with the addresses and the store of `running`, and what it says about them that does not take effect.
 ///
@@ -54,10 +54,7 @@ fn keep_store(running: &Config, written: &mut Config, needs_restart: &mut Vec<St
     if open == wanted {
         return;
     }
-    needs_restart.push(match wanted {
-        StoreLocation::File(path) => format!("store: `{}` needs a restart", path.display()),
-        StoreLocation::Memory => "store: `memory` needs a restart".to_owned(),
-    });
+    needs_restart.push(format!("store: `{wanted}` needs a restart"));
     written.store = Some(open.clone());
 }
 

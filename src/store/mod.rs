@@ -7,6 +7,7 @@ mod conformance;
 mod embedded;
 mod memory;
 mod new_file;
+mod postgres;
 pub mod sealing;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 pub use embedded::EmbeddedStore;
 pub use memory::MemoryStore;
+pub use postgres::PostgresStore;
 
 use crate::clock::Timestamp;
 
