@@ -106,7 +106,8 @@ pub(super) fn store() -> Value {
         "minLength": 1,
         "anyOf": [
             { "not": { "pattern": "://|/$|^\\.\\.?$" } },
-            { "pattern": "^postgres(ql)?://.+/[^/?#]+(\\?sslmode=(verify-full|disable))?$" },
+            { "pattern": "^postgres(ql)?://(\\$\\{[^}]*\\}|[^/?#@])+@(\\$\\{[^}]*\\}|[^/?#@])+/(\\$\\{[^}]*\\}|[^/?#@])+\
+                         (\\?sslmode=(verify-full|disable))?$" },
         ],
         "patternErrorMessage": "Write the path of a file, like `narrowgate.redb`, or the URL of a database, like \
                                 `postgres://narrowgate:${DB_PASSWORD}@db.example.com/narrowgate`.",
