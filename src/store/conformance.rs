@@ -2,6 +2,11 @@
 //!
 //! To open a backend again stands for a restart: nothing but what was kept may be there then.
 
+pub(crate) mod codes;
+pub(crate) mod consents;
+pub(crate) mod families;
+mod sample;
+
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -10,7 +15,7 @@ use super::{FEED_PAGE, Revocation, RevocationFeed, SealedKeyRing, Store};
 use crate::clock::Timestamp;
 
 /// How many ask at once.
-const MANY: usize = 24;
+const MANY: usize = 50;
 
 /// A backend under test; what it keeps goes when it is dropped.
 pub(crate) trait Bench {
@@ -37,6 +42,50 @@ macro_rules! conforms {
             what_ended_is_swept_and_nothing_else,
             places_are_never_used_twice,
         );
+        $crate::store::conformance::conforms!($bench, codes:
+            looking_at_a_code_takes_nothing,
+            of_many_who_take_a_code_one_has_it_and_its_family,
+            a_code_is_taken_as_it_was_looked_at,
+            a_spent_code_is_known_by_its_root_while_anything_is_left,
+            a_code_that_ended_is_unknown_and_swept,
+            a_code_and_what_it_gives_are_new_or_nothing_happens,
+            of_many_who_take_what_is_there_once_one_has_it,
+            what_is_there_once_ends_and_is_swept,
+        );
+        $crate::store::conformance::conforms!($bench, families:
+            a_rotation_survives_and_the_parent_gives_the_same_successor,
+            of_many_rotations_at_once_one_is_the_first_and_the_others_get_its_successor,
+            a_parent_beyond_the_grace_ends_its_family,
+            a_grandparent_ends_its_family_at_any_time,
+            of_many_reuses_at_once_one_ends_the_family,
+            a_clock_that_lies_behind_is_within_the_grace,
+            a_family_ends_when_nobody_uses_it,
+            no_rotation_goes_beyond_the_end_of_its_family,
+            a_parent_that_was_about_to_end_has_its_grace,
+            a_record_that_changed_is_looked_at_again,
+            of_many_who_replace_a_record_one_does,
+            a_successor_that_is_known_changes_nothing,
+            a_family_that_is_revoked_is_in_the_feed_with_its_last_token,
+            of_many_who_revoke_a_family_one_does,
+            revoking_while_many_rotate_leaves_nothing_that_is_good,
+            families_are_listed_by_whose_they_are,
+            a_list_of_families_comes_in_pages,
+            families_that_ended_are_swept_with_their_tokens,
+        );
+        $crate::store::conformance::conforms!($bench, consents:
+            consents_add_up_and_survive,
+            of_many_consents_at_once_none_is_lost,
+            a_consent_is_withdrawn_for_one_resource,
+        );
+    };
+    ($bench:ty, $module:ident: $($check:ident,)+) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $check() {
+                let bench = <$bench as $crate::store::conformance::Bench>::fresh(stringify!($check));
+                $crate::store::conformance::$module::$check(&bench).await;
+            }
+        )+
     };
     ($bench:ty: $($check:ident,)+) => {
         $(

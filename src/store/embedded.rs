@@ -7,6 +7,9 @@
 //!
 //! Deliberately absent: repair of what redb itself cannot repair, and a second process that reads along.
 
+mod codes;
+mod consents;
+mod families;
 mod file;
 
 use std::fmt;
@@ -131,14 +134,7 @@ impl Store for EmbeddedStore {
 
     async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
         let Revocation { name, until } = revocation.clone();
-        self.write(move |transaction| {
-            let mut numbers = transaction.open_table(NUMBERS)?;
-            let place = numbers.get(LAST_PLACE)?.map_or(0, |last| last.value()) + 1;
-            numbers.insert(LAST_PLACE, place)?;
-            transaction.open_table(REVOCATIONS)?.insert(place, (&*name, until.0))?;
-            Ok(Ending::Kept(()))
-        })
-        .await
+        self.write(move |transaction| revoke(transaction, &name, until).map(Ending::Kept)).await
     }
 
     async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError> {
@@ -173,21 +169,33 @@ impl Store for EmbeddedStore {
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.write(move |transaction| {
-            let mut swept = 0_usize;
-            let mut revocations = transaction.open_table(REVOCATIONS)?;
-            for gone in revocations.extract_if(|_, (_, until)| until < now.0)? {
-                gone?;
-                swept += 1;
-            }
-            let mut used = transaction.open_table(USED)?;
-            for gone in used.extract_if(|_, until| until < now.0)? {
-                gone?;
-                swept += 1;
-            }
+            let mut swept = gone(transaction.open_table(REVOCATIONS)?.extract_if(|_, (_, until)| until < now.0)?)?;
+            swept += gone(transaction.open_table(USED)?.extract_if(|_, until| until < now.0)?)?;
+            swept += codes::sweep(transaction, now)?;
+            swept += families::sweep(transaction, now)?;
             Ok(if swept == 0 { Ending::Dropped(()) } else { Ending::Kept(()) })
         })
         .await
     }
+}
+
+/// Puts a name at the end of the feed.
+fn revoke(transaction: &WriteTransaction, name: &str, until: Timestamp) -> Result<(), redb::Error> {
+    let mut numbers = transaction.open_table(NUMBERS)?;
+    let place = numbers.get(LAST_PLACE)?.map_or(0, |last| last.value()) + 1;
+    numbers.insert(LAST_PLACE, place)?;
+    transaction.open_table(REVOCATIONS)?.insert(place, (name, until.0))?;
+    Ok(())
+}
+
+/// How many entries an extraction took out.
+fn gone<T>(extracted: impl Iterator<Item = Result<T, redb::StorageError>>) -> Result<usize, redb::Error> {
+    let mut count = 0;
+    for entry in extracted {
+        entry?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 impl fmt::Debug for EmbeddedStore {

@@ -2,6 +2,10 @@
 //!
 //! Deliberately absent: any promise beyond the process. What was revoked is forgotten at a restart.
 
+mod codes;
+mod consents;
+mod families;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,6 +26,16 @@ struct Kept {
     revocations: BTreeMap<u64, Revocation>,
     last_place: u64,
     used: HashMap<String, Timestamp>,
+    codes: codes::Codes,
+    families: families::Families,
+    consents: consents::Consents,
+}
+
+impl Kept {
+    fn revoke(&mut self, revocation: Revocation) {
+        self.last_place += 1;
+        self.revocations.insert(self.last_place, revocation);
+    }
 }
 
 impl MemoryStore {
@@ -48,10 +62,7 @@ impl Store for MemoryStore {
     }
 
     async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
-        let mut kept = self.kept();
-        kept.last_place += 1;
-        let place = kept.last_place;
-        kept.revocations.insert(place, revocation.clone());
+        self.kept().revoke(revocation.clone());
         Ok(())
     }
 
@@ -82,6 +93,8 @@ impl Store for MemoryStore {
         let mut kept = self.kept();
         kept.revocations.retain(|_, revocation| revocation.until >= now);
         kept.used.retain(|_, until| *until >= now);
+        kept.codes.sweep(now);
+        kept.families.sweep(now);
         Ok(())
     }
 }

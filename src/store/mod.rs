@@ -1,10 +1,15 @@
 //! What must outlive the process, as verbs of the domain, each of which happens whole or not at all.
 //!
-//! A store knows no grant and no key: names, ends and sealed bytes. Every backend passes the same conformance suite.
+//! A store knows no grant and no key: names, ends and sealed bytes. Nothing in it opens anything: tokens are kept as
+//! digests, and what a token opens is sealed under a key that lies elsewhere. Every backend passes the same conformance
+//! suite.
 
+mod codes;
 #[cfg(test)]
 mod conformance;
+mod consents;
 mod embedded;
+mod families;
 mod memory;
 mod new_file;
 mod postgres;
@@ -14,7 +19,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+pub use codes::{Code, CodeStore, NewCode, TakingCode, TokenDigest};
+pub use consents::{Consent, ConsentStore, ConsentedScopes};
 pub use embedded::EmbeddedStore;
+pub use families::{FAMILY_PAGE, Family, FamilyStore, GRACE_SECONDS, NewFamily, Refresh, Rotated, Rotation, Whose};
 pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 
@@ -25,7 +33,7 @@ pub const FEED_PAGE: usize = 1000;
 
 /// A store, whichever backend it has.
 #[async_trait]
-pub trait Store: fmt::Debug + Send + Sync {
+pub trait Store: CodeStore + FamilyStore + ConsentStore + fmt::Debug + Send + Sync {
     /// The keys of our issuer, sealed, and their version; nothing if there never were any.
     ///
     /// # Errors
@@ -103,6 +111,9 @@ pub enum StoreError {
     /// Another process holds it.
     #[error("another process uses the store")]
     InUse,
+    /// What was to be new is there already; nothing has changed.
+    #[error("what was to be new is in the store already")]
+    NotNew,
     /// It cannot be read or written; nothing has changed.
     #[error("the store cannot be used: {0}")]
     Unusable(String),

@@ -1,5 +1,6 @@
 //! What must hold for every configuration and every request, tried on generated ones.
 
+mod families;
 mod grants;
 mod isolation;
 mod minting;

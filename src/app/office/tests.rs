@@ -9,7 +9,10 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::config::{Environment, Signing, parse};
 use crate::oauth::SigningAlgorithm;
-use crate::store::{Revocation, RevocationFeed, SealedKeyRing};
+use crate::store::{
+    Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
+    RevocationFeed, Rotated, Rotation, SealedKeyRing, TakingCode, TokenDigest, Whose,
+};
 
 const YAML: &str = "
 listen: 127.0.0.1:0
@@ -72,6 +75,71 @@ impl Store for Fragile {
 
     async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
         self.kept()?.sweep(now).await
+    }
+}
+
+#[async_trait]
+impl CodeStore for Fragile {
+    async fn save_code(&self, code: &NewCode) -> Result<(), StoreError> {
+        self.kept()?.save_code(code).await
+    }
+
+    async fn peek_code(&self, digest: &TokenDigest, now: Timestamp) -> Result<Code, StoreError> {
+        self.kept()?.peek_code(digest, now).await
+    }
+
+    async fn take_code(&self, taking: &TakingCode) -> Result<Code, StoreError> {
+        self.kept()?.take_code(taking).await
+    }
+
+    async fn put_once(&self, name: &str, sealed: &[u8], until: Timestamp) -> Result<bool, StoreError> {
+        self.kept()?.put_once(name, sealed, until).await
+    }
+
+    async fn peek_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        self.kept()?.peek_once(name, now).await
+    }
+
+    async fn take_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        self.kept()?.take_once(name, now).await
+    }
+}
+
+#[async_trait]
+impl FamilyStore for Fragile {
+    async fn look_up_refresh(&self, digest: &TokenDigest, now: Timestamp) -> Result<Refresh, StoreError> {
+        self.kept()?.look_up_refresh(digest, now).await
+    }
+
+    async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        self.kept()?.rotate_refresh(rotation).await
+    }
+
+    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
+        self.kept()?.replace_record(root, before, record).await
+    }
+
+    async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
+        self.kept()?.revoke_family(root).await
+    }
+
+    async fn families(&self, of: Whose<'_>, after: Option<&str>, now: Timestamp) -> Result<Vec<Family>, StoreError> {
+        self.kept()?.families(of, after, now).await
+    }
+}
+
+#[async_trait]
+impl ConsentStore for Fragile {
+    async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+        self.kept()?.remember_consent(consent).await
+    }
+
+    async fn consent_of(&self, client: &str, subject: &str) -> Result<ConsentedScopes, StoreError> {
+        self.kept()?.consent_of(client, subject).await
+    }
+
+    async fn withdraw_consent(&self, client: &str, subject: &str, resource: &str) -> Result<bool, StoreError> {
+        self.kept()?.withdraw_consent(client, subject, resource).await
     }
 }
 

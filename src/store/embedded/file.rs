@@ -8,15 +8,20 @@ use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition, TableHandle};
 
+use super::codes::{CODES, ONCE};
+use super::consents::CONSENTS;
+use super::families::{FAMILIES, OWNED, TOKENS};
 use super::{KEY_RING, NUMBERS, REVOCATIONS, USED};
 use crate::store::StoreError;
 use crate::store::new_file::{Named, NewFile};
 
-/// Which form the tables have; a later one says so here.
+/// Which form the tables have; a later one says so here. That there are more of them is no other form.
 const FORM: &str = "form";
 const OUR_FORM: u64 = 1;
+/// The table without which a file is of an earlier version.
+const LAST_ADDED: TableDefinition<(&str, &str, &str), Vec<&str>> = CONSENTS;
 /// Far more than all that is kept.
 const CACHE_BYTES: usize = 16 << 20;
 
@@ -28,7 +33,7 @@ pub(super) fn open(path: &Path) -> Result<Database, StoreError> {
     }
     let database = without_panic(path, || Builder::new().set_cache_size(CACHE_BYTES).open(path))?;
     match without_panic(path, || form(&database)) {
-        Ok(Some(OUR_FORM)) => Ok(database),
+        Ok(Some(OUR_FORM)) => without_panic(path, || complete(&database)).map(|()| database),
         Ok(Some(form)) => Err(unusable(
             path,
             &format!("was written by another version of Narrowgate (form {form}, and this one reads {OUR_FORM})"),
@@ -59,10 +64,29 @@ fn write_form(database: &Database) -> Result<(), DatabaseError> {
         transaction.open_table(KEY_RING)?;
         transaction.open_table(REVOCATIONS)?;
         transaction.open_table(USED)?;
+        transaction.open_table(CODES)?;
+        transaction.open_table(ONCE)?;
+        transaction.open_table(FAMILIES)?;
+        transaction.open_table(TOKENS)?;
+        transaction.open_table(OWNED)?;
+        transaction.open_table(CONSENTS)?;
         transaction.open_table(NUMBERS)?.insert(FORM, OUR_FORM)?;
         Ok(transaction.commit()?)
     };
     write().map_err(|error| DatabaseError::Storage(StorageError::Corrupted(error.to_string())))
+}
+
+/// An earlier version kept less: what came since is there from now on, and empty.
+fn complete(database: &Database) -> Result<(), DatabaseError> {
+    let read = || -> Result<bool, redb::Error> {
+        let transaction = database.begin_read()?;
+        Ok(transaction.list_tables()?.any(|table| table.name() == LAST_ADDED.name()))
+    };
+    match read() {
+        Ok(true) => Ok(()),
+        Ok(false) => write_form(database),
+        Err(error) => Err(DatabaseError::Storage(StorageError::Corrupted(error.to_string()))),
+    }
 }
 
 /// The form that the file says it has; nothing if it says none.

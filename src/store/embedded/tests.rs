@@ -130,6 +130,26 @@ fn a_database_of_another_program_or_another_form_is_refused() {
     assert_eq!(folder.refusal(), format!("{told} {newer}; start that version, or name another file"));
 }
 
+#[tokio::test]
+async fn a_file_of_an_earlier_version_keeps_what_it_has_and_gets_what_it_lacks() {
+    let folder = Folder::new("earlier");
+    let database = Database::create(folder.file()).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(KEY_RING).unwrap().insert((), (3, &b"ring"[..])).unwrap();
+    transaction.open_table(REVOCATIONS).unwrap();
+    transaction.open_table(USED).unwrap();
+    transaction.open_table(NUMBERS).unwrap().insert("form", 1).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    for _ in 0..2 {
+        let store = folder.open();
+        assert_eq!(store.key_ring().await.unwrap().unwrap().sealed, b"ring");
+        assert_eq!(store.take_once("login", Timestamp(1)).await.unwrap(), None);
+        assert!(!store.revoke_family("root").await.unwrap());
+        assert!(store.consent_of("app", "ann").await.unwrap().is_empty());
+    }
+}
+
 #[test]
 fn a_folder_that_is_not_there_is_named() {
     let path = Path::new("/nowhere/at/all/narrowgate.redb");

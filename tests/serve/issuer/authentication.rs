@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{ClientAuthentication, JwksLocation, SecretMethod};
-use narrowgate::store::{Revocation, RevocationFeed, SealedKeyRing, Store, StoreError};
+use narrowgate::store::{
+    Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
+    RevocationFeed, Rotated, Rotation, SealedKeyRing, Store, StoreError, TakingCode, TokenDigest, Whose,
+};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -237,6 +240,60 @@ impl Store for Broken {
         broken()
     }
     async fn sweep(&self, _: Timestamp) -> Result<(), StoreError> {
+        broken()
+    }
+}
+
+#[async_trait]
+impl CodeStore for Broken {
+    async fn save_code(&self, _: &NewCode) -> Result<(), StoreError> {
+        broken()
+    }
+    async fn peek_code(&self, _: &TokenDigest, _: Timestamp) -> Result<Code, StoreError> {
+        broken()
+    }
+    async fn take_code(&self, _: &TakingCode) -> Result<Code, StoreError> {
+        broken()
+    }
+    async fn put_once(&self, _: &str, _: &[u8], _: Timestamp) -> Result<bool, StoreError> {
+        broken()
+    }
+    async fn peek_once(&self, _: &str, _: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        broken()
+    }
+    async fn take_once(&self, _: &str, _: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        broken()
+    }
+}
+
+#[async_trait]
+impl FamilyStore for Broken {
+    async fn look_up_refresh(&self, _: &TokenDigest, _: Timestamp) -> Result<Refresh, StoreError> {
+        broken()
+    }
+    async fn rotate_refresh(&self, _: &Rotation) -> Result<Rotated, StoreError> {
+        broken()
+    }
+    async fn replace_record(&self, _: &str, _: u64, _: &[u8]) -> Result<bool, StoreError> {
+        broken()
+    }
+    async fn revoke_family(&self, _: &str) -> Result<bool, StoreError> {
+        broken()
+    }
+    async fn families(&self, _: Whose<'_>, _: Option<&str>, _: Timestamp) -> Result<Vec<Family>, StoreError> {
+        broken()
+    }
+}
+
+#[async_trait]
+impl ConsentStore for Broken {
+    async fn remember_consent(&self, _: &Consent) -> Result<(), StoreError> {
+        broken()
+    }
+    async fn consent_of(&self, _: &str, _: &str) -> Result<ConsentedScopes, StoreError> {
+        broken()
+    }
+    async fn withdraw_consent(&self, _: &str, _: &str, _: &str) -> Result<bool, StoreError> {
         broken()
     }
 }
