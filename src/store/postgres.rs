@@ -1,9 +1,9 @@
 //! A store that several nodes share: PostgreSQL.
 //!
-//! Every verb is one statement, which PostgreSQL runs whole or not at all, and on the database's disk before it returns.
-//! Under READ COMMITTED a statement that comes to a row which another one changes waits for that one's end, and looks again
-//! at what it left. So of many who replace one ring, or mark one name, one finds what it looked for. What stands
-//! behind each verb's statement says why that is enough.
+//! Every verb is one statement or one transaction, which PostgreSQL runs whole or not at all, and which is on the database's
+//! disk before it returns. Under READ COMMITTED a statement that comes to a row which another one changes waits for that one's
+//! end, and looks again at what it left. So of many who replace one ring, or mark one name, one finds what it looked for.
+//! A verb that looks before it changes locks the row that it looks at. What stands at each statement says why that is enough.
 //!
 //! An outage costs a verb a few seconds and is [`StoreError::Unusable`]; connections come back by themselves, and none is
 //! made or kept by a task of ours. A connection that breaks under a statement leaves open whether that was done. Nothing is
@@ -11,7 +11,10 @@
 //!
 //! Deliberately absent: several servers in one URL, `LISTEN`, and a pooler that hands out a session by the statement.
 
+mod codes;
 mod connections;
+mod consents;
+mod families;
 mod migrations;
 mod tls;
 
@@ -21,6 +24,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use deadpool_postgres::{Client, Object, Pool};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -50,8 +54,17 @@ const FEED: &str = "SELECT place, name, until FROM narrowgate_revocations WHERE 
 const MARK: &str = "INSERT INTO narrowgate_used (digest, until) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 
 /// Nodes that sweep at once take what the other one does not have, and wait for nobody.
-const SWEEP: &str = "WITH gone AS (DELETE FROM narrowgate_used WHERE digest IN \
-                     (SELECT digest FROM narrowgate_used WHERE until < $1 FOR UPDATE SKIP LOCKED)) \
+const SWEEP: &str = "WITH used AS (DELETE FROM narrowgate_used WHERE digest IN \
+                     (SELECT digest FROM narrowgate_used WHERE until < $1 FOR UPDATE SKIP LOCKED)), \
+                     codes AS (DELETE FROM narrowgate_codes WHERE digest IN \
+                     (SELECT digest FROM narrowgate_codes WHERE until < $1 FOR UPDATE SKIP LOCKED)), \
+                     once AS (DELETE FROM narrowgate_once WHERE digest IN \
+                     (SELECT digest FROM narrowgate_once WHERE until < $1 FOR UPDATE SKIP LOCKED)), \
+                     tokens AS (DELETE FROM narrowgate_refresh_tokens WHERE digest IN \
+                     (SELECT digest FROM narrowgate_refresh_tokens WHERE until < $1 FOR UPDATE SKIP LOCKED)), \
+                     families AS (DELETE FROM narrowgate_families WHERE root IN \
+                     (SELECT root FROM narrowgate_families WHERE greatest(until, tokens_until) < $1 \
+                     FOR UPDATE SKIP LOCKED)) \
                      DELETE FROM narrowgate_revocations WHERE place IN \
                      (SELECT place FROM narrowgate_revocations WHERE until < $1 FOR UPDATE SKIP LOCKED)";
 
@@ -60,6 +73,23 @@ pub struct PostgresStore {
     connections: Pool,
     /// Where, without what is secret.
     shown: String,
+}
+
+/// Why a verb did nothing.
+#[derive(Debug)]
+enum Failure {
+    /// What was to be new is there.
+    NotNew,
+    /// A column holds what we never put there.
+    Odd(&'static str),
+    /// The database, or the way there, failed.
+    Database(tokio_postgres::Error),
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
 }
 
 impl PostgresStore {
@@ -90,19 +120,23 @@ impl PostgresStore {
     /// The rows that a statement gives.
     async fn rows(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, StoreError> {
         let connection = self.connection().await?;
-        let asked = async { connection.query(&connection.prepare_cached(statement).await?, values).await };
-        match timeout(PATIENCE, asked).await {
-            Ok(answer) => answer.map_err(|error| self.failed(&error)),
-            Err(_) => Err(self.lost(connection)),
-        }
+        let asked = async { Ok(connection.query(&connection.prepare_cached(statement).await?, values).await?) };
+        let answer = timeout(PATIENCE, asked).await;
+        self.outcome(connection, answer)
     }
 
     /// How many rows a statement changed.
     async fn change(&self, statement: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64, StoreError> {
         let connection = self.connection().await?;
-        let asked = async { connection.execute(&connection.prepare_cached(statement).await?, values).await };
-        match timeout(PATIENCE, asked).await {
-            Ok(answer) => answer.map_err(|error| self.failed(&error)),
+        let asked = async { Ok(connection.execute(&connection.prepare_cached(statement).await?, values).await?) };
+        let answer = timeout(PATIENCE, asked).await;
+        self.outcome(connection, answer)
+    }
+
+    /// What came of a verb that had this connection.
+    fn outcome<T>(&self, connection: Client, done: Result<Result<T, Failure>, Elapsed>) -> Result<T, StoreError> {
+        match done {
+            Ok(answer) => answer.map_err(|failure| self.failed(failure)),
             Err(_) => Err(self.lost(connection)),
         }
     }
@@ -113,18 +147,16 @@ impl PostgresStore {
         self.unusable("it does not answer".to_owned())
     }
 
-    fn failed(&self, error: &tokio_postgres::Error) -> StoreError {
-        self.unusable(connections::told(error))
+    fn failed(&self, failure: Failure) -> StoreError {
+        match failure {
+            Failure::NotNew => StoreError::NotNew,
+            Failure::Odd(column) => self.unusable(format!("`{column}` holds what Narrowgate never put there")),
+            Failure::Database(error) => self.unusable(connections::told(&error)),
+        }
     }
 
     fn unusable(&self, why: String) -> StoreError {
         StoreError::Unusable(format!("`{}`: {why}", self.shown))
-    }
-
-    /// A number of ours, which PostgreSQL has with a sign.
-    fn number(&self, row: &Row, column: &str) -> Result<u64, StoreError> {
-        let number: i64 = row.try_get(column).map_err(|error| self.failed(&error))?;
-        u64::try_from(number).map_err(|_| self.unusable(format!("`{column}` holds a number below zero")))
     }
 }
 
@@ -132,9 +164,8 @@ impl PostgresStore {
 impl Store for PostgresStore {
     async fn key_ring(&self) -> Result<Option<SealedKeyRing>, StoreError> {
         let rows = self.rows(RING, &[]).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        let sealed = row.try_get("sealed").map_err(|error| self.failed(&error))?;
-        Ok(Some(SealedKeyRing { version: self.number(row, "version")?, sealed }))
+        let ring = |row: &Row| Ok(SealedKeyRing { version: number(row, "version")?, sealed: row.try_get("sealed")? });
+        rows.first().map(ring).transpose().map_err(|failure| self.failed(failure))
     }
 
     async fn replace_key_ring(&self, before: Option<u64>, sealed: &[u8]) -> Result<bool, StoreError> {
@@ -159,11 +190,14 @@ impl Store for PostgresStore {
     async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError> {
         let mut feed = RevocationFeed { revocations: Vec::new(), place };
         let page = i64::try_from(FEED_PAGE).expect("a page is not as long as that");
+        let revocation = |row: &Row| {
+            let made = Revocation { name: row.try_get("name")?, until: time(row, "until")? };
+            Ok((made, number(row, "place")?))
+        };
         for row in self.rows(FEED, &[&signed(place), &page]).await? {
-            let name = row.try_get("name").map_err(|error| self.failed(&error))?;
-            let until = Timestamp(self.number(&row, "until")?);
-            feed.revocations.push(Revocation { name, until });
-            feed.place = self.number(&row, "place")?;
+            let (made, at) = revocation(&row).map_err(|failure| self.failed(failure))?;
+            feed.revocations.push(made);
+            feed.place = at;
         }
         Ok(feed)
     }
@@ -188,6 +222,16 @@ impl fmt::Debug for PostgresStore {
 /// A number as PostgreSQL has it; what is greater than all of its numbers is the greatest.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number of ours, which PostgreSQL has with a sign.
+fn number(row: &Row, column: &'static str) -> Result<u64, Failure> {
+    let number: i64 = row.try_get(column)?;
+    u64::try_from(number).map_err(|_| Failure::Odd(column))
+}
+
+fn time(row: &Row, column: &'static str) -> Result<Timestamp, Failure> {
+    number(row, column).map(Timestamp)
 }
 
 #[cfg(test)]

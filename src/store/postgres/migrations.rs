@@ -38,6 +38,45 @@ const STEPS: [&str; 1] = ["
         digest bytea PRIMARY KEY,
         until bigint NOT NULL
     );
+    CREATE TABLE narrowgate_codes (
+        digest bytea PRIMARY KEY,
+        root text NOT NULL,
+        record bytea,
+        tokens_until bigint NOT NULL,
+        until bigint NOT NULL
+    );
+    CREATE TABLE narrowgate_once (
+        digest bytea PRIMARY KEY,
+        sealed bytea NOT NULL,
+        until bigint NOT NULL
+    );
+    CREATE TABLE narrowgate_families (
+        root text COLLATE \"C\" PRIMARY KEY,
+        client bytea NOT NULL,
+        subject bytea NOT NULL,
+        record bytea NOT NULL,
+        version bigint NOT NULL,
+        until bigint NOT NULL,
+        tokens_until bigint NOT NULL,
+        ends bigint NOT NULL,
+        leaf bytea NOT NULL,
+        parent bytea,
+        rotated_at bigint,
+        successor bytea
+    );
+    CREATE INDEX narrowgate_families_of_client ON narrowgate_families (sha256(client), root);
+    CREATE INDEX narrowgate_families_of_subject ON narrowgate_families (sha256(subject), root);
+    CREATE TABLE narrowgate_refresh_tokens (
+        digest bytea PRIMARY KEY,
+        root text COLLATE \"C\" NOT NULL,
+        until bigint NOT NULL
+    );
+    CREATE TABLE narrowgate_consents (
+        whose bytea,
+        resource text,
+        scopes text[] NOT NULL,
+        PRIMARY KEY (whose, resource)
+    );
 "];
 
 /// Why the tables are not as they must be.

@@ -141,7 +141,7 @@ async fn whoever_finds_all_tables_needs_no_right_to_make_them() {
     cluster.sql(
         "postgres",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON narrowgate_key_ring, narrowgate_last_place, narrowgate_revocations, \
-         narrowgate_used TO node",
+         narrowgate_used, narrowgate_codes, narrowgate_once, narrowgate_families, narrowgate_refresh_tokens TO node",
     );
     let store = PostgresStore::open(&database, None).await.unwrap();
     store.revoke(&revocation("root")).await.unwrap();
