@@ -132,6 +132,14 @@ mod tests {
         assert_eq!(kept.store, running.store);
         assert_eq!(kept.issuer.map(|issuer| issuer.issuer).as_deref(), Some("https://b.example"));
         assert_eq!(needs_restart, ["store: `other.redb` needs a restart"]);
+        let database = format!(
+            "listen: 127.0.0.1:8080\nissuer: {{ url: https://a.example, signing: {{ key_encryption: {} }} }}\n\
+             store: 'postgres://me:hunter2@db.example/x'",
+            "5a".repeat(32)
+        );
+        let (kept, needs_restart) = keep_what_is_bound(&running, config(&database));
+        assert_eq!(kept.store, running.store);
+        assert_eq!(needs_restart, ["store: `postgres://db.example:5432/x` needs a restart"], "without the password");
         let alone = config("listen: 127.0.0.1:8080");
         for (running, written) in [(&alone, &running), (&running, &alone)] {
             let (kept, needs_restart) = keep_what_is_bound(running, written.clone());

@@ -7,14 +7,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What is installed by `apt-get install postgresql`.
-const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// Where `apt-get install postgresql` puts a folder for each version.
+const VERSIONS: &str = "/usr/lib/postgresql";
 /// How long it may take to begin.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Who we are there, and what proves it over TCP; escaped, it may stand in a URL.
@@ -61,7 +61,7 @@ impl Cluster {
             .arg("--pgdata")
             .arg(data)
             .output()
-            .expect("PostgreSQL 15 is installed: apt-get install postgresql");
+            .expect("PostgreSQL is installed: apt-get install postgresql");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         cluster.settings = settings(&cluster);
         cluster.start_again();
@@ -92,7 +92,7 @@ impl Cluster {
 
     /// What `psql` says to a command; it must not fail.
     pub fn sql(&self, database: &str, command: &str) -> String {
-        let mut psql = Command::new(Path::new(PROGRAMS).join("psql"));
+        let mut psql = Command::new(installed("psql"));
         psql.env("PGPASSWORD", PASSWORD).args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]);
         psql.args(["-U", USER, "-d", database, "-p", &self.port.to_string(), "-c", command]);
         let told = psql.output().expect("`psql` comes with PostgreSQL");
@@ -157,7 +157,7 @@ impl Cluster {
     }
 
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(Path::new(PROGRAMS).join(name));
+        let mut command = Command::new(installed(name));
         command.current_dir(&self.folder).env("LC_ALL", "C");
         if let Some((user, group)) = self.owner {
             command.uid(user).gid(group);
@@ -171,6 +171,13 @@ impl Drop for Cluster {
         self.stop();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A program of the version that is there; of several, the one whose name comes last.
+fn installed(program: &str) -> PathBuf {
+    let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
+    let programs = versions.map(|version| version.path().join("bin").join(program)).filter(|path| path.is_file());
+    programs.max().expect("PostgreSQL is missing; install it with: apt-get install postgresql")
 }
 
 fn own_id(which: &str) -> Option<u32> {
