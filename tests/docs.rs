@@ -79,6 +79,8 @@ fn load(text: &str) -> Result<Loaded, Faults> {
     let environment = [
         ("ADMIN_TOKEN", "a-token-that-is-long-enough"),
         ("API_PORT", "9001"),
+        ("DB_PASSWORD", "a-password"),
+        ("KEY_ENCRYPTION", "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"),
         ("REPORTING_SECRET", "a-secret-that-is-long-enough-for-reports"),
         ("API1_SECRET", "a-secret-that-is-long-enough-for-an-api"),
     ];

@@ -46,6 +46,7 @@ install_packages() {
     has_venv || wanted+=(python3 python3-venv)
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v npm >/dev/null || wanted+=(nodejs npm)
+    has_postgres || wanted+=(postgresql)
     [ ${#wanted[@]} -eq 0 ] && return
     local elevate=()
     if [ "$(id -u)" -ne 0 ]; then
@@ -60,8 +61,16 @@ install_packages() {
         return
     fi
     "${elevate[@]}" apt-get update -qq
+    # Of PostgreSQL the tests need the programs; a cluster of the system's own is neither made nor started.
+    if [[ " ${wanted[*]} " == *" postgresql "* ]]; then
+        "${elevate[@]}" mkdir -p /etc/postgresql-common
+        [ -e /etc/postgresql-common/createcluster.conf ] \
+            || echo 'create_main_cluster = false' | "${elevate[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+    fi
     "${elevate[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}"
 }
+
+has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -122,6 +131,7 @@ needs clippy 'rustup component add clippy' cargo clippy --version \
 needs cargo-nextest "$tools_hint" cargo nextest --version \
     && needs 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci" test -d "$NODE/node_modules/openid-client" \
     && needs 'the Python client of the tests' "$tools_hint" "$TOOLS/bin/python" -c 'import authlib' \
+    && needs PostgreSQL 'apt-get install postgresql' has_postgres \
     && part 'unit and integration tests' unit_and_integration_tests
 part 'doc tests' doc_tests
 part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet

@@ -156,6 +156,7 @@ const UNSEEN: [(&str, &[&str]); 9] = [
             "redirect_in_circles",
             "route_to_admin",
             "scope_same_parameter",
+            "store_database_without_encryption",
             "store_memory_without_keys",
             "subjects_plain_twice",
             "upstream_different_paths",

@@ -31,7 +31,7 @@ impl KeyKeeper for CurrentOffice {
     }
 }
 
-/// The keys of an issuer that does not run; nothing is made for it.
+/// The keys of an issuer that does not run; none is made for it. In a database they are those of the nodes that run.
 ///
 /// # Errors
 ///
@@ -43,9 +43,10 @@ pub async fn list(config: &Config, server: &AuthorizationServer) -> Result<Vec<L
     };
     let location = match &config.store {
         Some(location @ StoreLocation::File(path)) if path.exists() => location,
-        _ => return Ok(Vec::new()),
+        Some(location @ StoreLocation::Postgres(_)) => location,
+        Some(StoreLocation::File(_) | StoreLocation::Memory) | None => return Ok(Vec::new()),
     };
-    let store = OpenStore::open(location).await?.store;
+    let store = OpenStore::open(location, config.trusted_cas.as_deref()).await?.store;
     if store.key_ring().await.map_err(KeysError::from)?.is_none() {
         return Ok(Vec::new());
     }
@@ -63,7 +64,8 @@ pub async fn signing(config: &Config, server: &AuthorizationServer) -> Result<Si
     match &server.signing.keys {
         KeyOrigin::Files(files) => Ok(signing_keys(files, &policy)?),
         KeyOrigin::Store { rotate_every, encryption } => {
-            let open = OpenStore::open(config.store.as_ref().unwrap_or(&StoreLocation::Memory)).await?;
+            let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
+            let open = OpenStore::open(location, config.trusted_cas.as_deref()).await?;
             Ok(open.adopt(*rotate_every, encryption.as_ref(), &policy).await?.0)
         }
     }
@@ -79,7 +81,7 @@ pub async fn rotate(config: &Config, server: &AuthorizationServer) -> Result<Vec
         return Err(KeysError::FromFiles.into());
     };
     let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
-    let store = OpenStore::open(location).await?.store;
+    let store = OpenStore::open(location, config.trusted_cas.as_deref()).await?.store;
     let vault = Vault::open(store, location, *rotate_every, encryption.as_ref()).await?;
     let rotated = vault.rotate(&KeyPolicy::of(server, &config.resources)).await?;
     Ok(rotated.ring.list(Timestamp::now()))

@@ -19,7 +19,7 @@ use crate::config::{AuthorizationServer, Config, KeyOrigin, LONGEST_ACCESS_TOKEN
 use crate::fetch::Fetcher;
 use crate::secret::Secret;
 use crate::snapshot::Issuing;
-use crate::store::{EmbeddedStore, MemoryStore, Store, StoreError};
+use crate::store::{EmbeddedStore, MemoryStore, PostgresStore, Store, StoreError};
 use crate::token::mint::{KeyPolicy, KeyState, ListedKey, SigningKey, SigningKeyring, SigningKeys};
 
 /// A store that was opened.
@@ -48,16 +48,16 @@ pub(super) struct KeptKeys {
 }
 
 impl OpenStore {
-    /// Opens a store, or makes it.
-    pub(super) async fn open(location: &StoreLocation) -> Result<Self, StartError> {
-        let store: Arc<dyn Store> = match location {
-            StoreLocation::Memory => Arc::new(MemoryStore::default()),
-            StoreLocation::File(path) => Arc::new(
-                open_file(path)
-                    .await
-                    .map_err(|source| StartError::Store { place: path.display().to_string(), source })?,
-            ),
+    /// Opens a store, or makes it. A database proves its name under the platform's roots and `trusted_cas`.
+    pub(super) async fn open(location: &StoreLocation, trusted_cas: Option<&[u8]>) -> Result<Self, StartError> {
+        let opened: Result<Arc<dyn Store>, StoreError> = match location {
+            StoreLocation::Memory => Ok(Arc::new(MemoryStore::default())),
+            StoreLocation::File(path) => open_file(path).await.map(|store| Arc::new(store) as _),
+            StoreLocation::Postgres(database) => {
+                PostgresStore::open(database, trusted_cas).await.map(|store| Arc::new(store) as _)
+            }
         };
+        let store = opened.map_err(|source| StartError::Store { place: location.to_string(), source })?;
         Ok(Self { location: location.clone(), store })
     }
 

@@ -1,7 +1,7 @@
 //! What only a restart can change: the addresses that are bound, and the store that is open. A reload keeps them, and says
 //! so.
 
-use crate::config::{Admin, Config, Listener, StoreLocation};
+use crate::config::{Admin, Config, Listener};
 
 /// The configuration with the addresses and the store of `running`, and what it says about them that does not take effect.
 ///
@@ -54,10 +54,7 @@ fn keep_store(running: &Config, written: &mut Config, needs_restart: &mut Vec<St
     if open == wanted {
         return;
     }
-    needs_restart.push(match wanted {
-        StoreLocation::File(path) => format!("store: `{}` needs a restart", path.display()),
-        StoreLocation::Memory => "store: `memory` needs a restart".to_owned(),
-    });
+    needs_restart.push(format!("store: `{wanted}` needs a restart"));
     written.store = Some(open.clone());
 }
 
@@ -135,6 +132,14 @@ mod tests {
         assert_eq!(kept.store, running.store);
         assert_eq!(kept.issuer.map(|issuer| issuer.issuer).as_deref(), Some("https://b.example"));
         assert_eq!(needs_restart, ["store: `other.redb` needs a restart"]);
+        let database = format!(
+            "listen: 127.0.0.1:8080\nissuer: {{ url: https://a.example, signing: {{ key_encryption: {} }} }}\n\
+             store: 'postgres://me:hunter2@db.example/x'",
+            "5a".repeat(32)
+        );
+        let (kept, needs_restart) = keep_what_is_bound(&running, config(&database));
+        assert_eq!(kept.store, running.store);
+        assert_eq!(needs_restart, ["store: `postgres://db.example:5432/x` needs a restart"], "without the password");
         let alone = config("listen: 127.0.0.1:8080");
         for (running, written) in [(&alone, &running), (&running, &alone)] {
             let (kept, needs_restart) = keep_what_is_bound(running, written.clone());

@@ -63,6 +63,9 @@ pub enum KeysError {
         /// What is wrong with it.
         fault: RootKeyFault,
     },
+    /// The store is a database, beside which no file can lie.
+    #[error("keys in a database are sealed under `signing.key_encryption`, and none is given")]
+    NothingToSealUnder,
     /// What is in the store was sealed under another key.
     #[error(
         "the signing keys in the store do not open under {place}: they were sealed under another key, or are damaged"
@@ -100,7 +103,9 @@ impl KeysError {
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Root { fault: RootKeyFault::Text, .. } => "make one with `openssl rand -base64 32`",
+            Self::Root { fault: RootKeyFault::Text, .. } | Self::NothingToSealUnder => {
+                "make one with `openssl rand -base64 32`"
+            }
             Self::Root { fault: RootKeyFault::Missing(_), .. } => {
                 "put the file back: the signing keys in the store open under no other; or begin with another store"
             }
@@ -130,6 +135,7 @@ impl Vault {
     ) -> Result<Self, KeysError> {
         let (root, place) = match (encryption, location) {
             (Some(text), _) => (RootKey::from_text(text), "`signing.key_encryption`".to_owned()),
+            (None, StoreLocation::Postgres(_)) => return Err(KeysError::NothingToSealUnder),
             (None, StoreLocation::Memory) => (RootKey::random(), "a key in memory".to_owned()),
             (None, StoreLocation::File(path)) => {
                 let path = key_file(path);

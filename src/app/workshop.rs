@@ -94,7 +94,7 @@ impl Workshop {
         let open = self.bureau.store.as_ref().filter(|open| self.bureau.office.is_some() || open.is_at(location));
         let store = match open {
             Some(open) => open.clone(),
-            None => OpenStore::open(location).await?,
+            None => OpenStore::open(location, config.trusted_cas.as_deref()).await?,
         };
         let office = Office::open(config, server, &store, &self.trust.fetcher, self.bureau.office.as_ref()).await?;
         Ok(Bureau { store: Some(store), office: Some(office) })

@@ -23,6 +23,7 @@ mod check;
 mod claims;
 mod clients;
 mod cors;
+mod database;
 mod defaults;
 pub mod describe;
 mod endpoints;

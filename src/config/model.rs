@@ -12,6 +12,7 @@ use crate::oauth::Scope;
 use crate::secret::Secret;
 
 mod authorization_server;
+mod database;
 mod issuer;
 mod listener;
 mod plain_subjects;
@@ -22,6 +23,7 @@ pub use authorization_server::{
     AuthorizationServer, Client, ClientAuthentication, Consent, EdgeScope, GrantType, KeyFile, KeyOrigin,
     LONGEST_ACCESS_TOKEN, SecretMethod, Signing, StoreLocation,
 };
+pub use database::{Database, DatabaseEncryption};
 pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };

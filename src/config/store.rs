@@ -1,10 +1,11 @@
 //! `store`: where our own issuer keeps what must outlive the process.
 //!
-//! Nothing is opened here. Whether the file can be used is found out by whoever opens it.
+//! Nothing is opened here. Whether the file or the database can be used is found out by whoever opens it.
 
 use super::authorization_server::WrittenServer;
+use super::database;
 use super::fault::{FaultKind, Place};
-use super::model::StoreLocation;
+use super::model::{KeyOrigin, StoreLocation};
 use super::read::Reader;
 use super::yaml::Node;
 
@@ -27,15 +28,12 @@ pub(super) fn store(reader: &mut Reader, node: &Node) -> Option<WrittenStore> {
 fn location(reader: &mut Reader, node: &Node) -> Option<StoreLocation> {
     let path = reader.string(node)?;
     let scalar = reader.scalar(node)?;
-    let scheme = path.split_once("://").map(|(scheme, _)| scheme);
-    if let Some("postgres" | "postgresql") = scheme {
-        // Behind the scheme there may be a password.
-        let hint = "name a file, like `store: narrowgate.redb`; one node alone can use it";
-        reader.log.tell(FaultKind::NotSupportedYet, node.place, "`postgres://` is not supported yet", hint);
-        return None;
+    if database::is_meant(&path) {
+        return database::database(reader, node).map(|database| StoreLocation::Postgres(Box::new(database)));
     }
-    if scheme.is_some() {
-        reader.log.error(node.place, "a URL stands here, but a file belongs here", "write `store: narrowgate.redb`");
+    if path.contains("://") {
+        let hint = "write `store: narrowgate.redb`, or `store: postgres://…` for several nodes";
+        reader.log.error(node.place, "a URL stands here that names no PostgreSQL database", hint);
         return None;
     }
     if path.ends_with('/') || matches!(path.as_str(), "." | "..") {
@@ -71,6 +69,15 @@ pub(super) fn decide(
         reader.log.tell(FaultKind::StateForgotten, server.place, message, hint);
         return Some(StoreLocation::Memory);
     };
+    let made_here = server.server.as_ref().map(|server| &server.signing.keys);
+    if let (Some(StoreLocation::Postgres(_)), Some(KeyOrigin::Store { encryption: None, .. })) =
+        (&store.location, made_here)
+    {
+        let message = "keys that are made here are kept in the database, and nothing is given to encrypt them under";
+        let hint = "write `signing: { key_encryption: \"${KEY_ENCRYPTION}\" }` in the issuer, the same for every node \
+                    (`openssl rand -base64 32`); or bring keys of your own with `signing.keys`";
+        reader.log.error(store.place, message, hint);
+    }
     if store.location == Some(StoreLocation::Memory) && server.server.is_some() && !server.has_key_files {
         let message = "keys that are made here are kept in the store, so it cannot be `memory`";
         let hint = "name a file (`./memory`, if that is its name), or bring keys of your own with `signing.keys`";

@@ -12,6 +12,7 @@ mod embedded;
 mod families;
 mod memory;
 mod new_file;
+mod postgres;
 pub mod sealing;
 
 use std::fmt;
@@ -23,6 +24,7 @@ pub use consents::{Consent, ConsentStore, ConsentedScopes};
 pub use embedded::EmbeddedStore;
 pub use families::{FAMILY_PAGE, Family, FamilyStore, GRACE_SECONDS, NewFamily, Refresh, Rotated, Rotation, Whose};
 pub use memory::MemoryStore;
+pub use postgres::PostgresStore;
 
 use crate::clock::Timestamp;
 

@@ -18,8 +18,9 @@ use crate::config::{Log, LogFormat};
 /// Libraries that see requests, by the beginning of their targets, and the most that they may say.
 ///
 /// `pingora_proxy` tells of every client that breaks off, at the error level; those are counted at the connection. So
-/// does Pingora's pool of a connection that it loses to a race and replaces.
-const CAPS: [(&str, &str); 8] = [
+/// does Pingora's pool of a connection that it loses to a race and replaces. `tokio_postgres` writes down the values of
+/// statements, and `deadpool` every connection that it replaces; an outage is told by whoever needs the store.
+const CAPS: [(&str, &str); 10] = [
     ("pingora", "warn"),
     ("pingora_core::connectors", "off"),
     ("pingora_proxy", "off"),
@@ -28,6 +29,8 @@ const CAPS: [(&str, &str); 8] = [
     ("reqwest", "warn"),
     ("rustls", "warn"),
     ("tokio_rustls", "warn"),
+    ("tokio_postgres", "warn"),
+    ("deadpool", "off"),
 ];
 
 /// Why logging could not be set up.

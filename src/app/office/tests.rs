@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::config::{Environment, Signing, parse};
+use crate::config::{Database, DatabaseEncryption, Environment, Signing, parse};
 use crate::oauth::SigningAlgorithm;
 use crate::store::{
     Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
@@ -281,4 +281,21 @@ async fn soon(is_so: impl Fn() -> bool) {
         assert!(Instant::now() < end, "it does not come to be");
         sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn no_file_is_made_for_keys_in_a_database() {
+    let database = Database {
+        host: "db.example".to_owned(),
+        port: 5432,
+        user: "narrowgate".to_owned(),
+        password: None,
+        name: "narrowgate".to_owned(),
+        encryption: DatabaseEncryption::Verified,
+        shown: "postgres://db.example:5432/narrowgate".to_owned(),
+    };
+    let location = StoreLocation::Postgres(Box::new(database));
+    let store = Arc::new(MemoryStore::default());
+    let refused = Vault::open(store, &location, Duration::from_secs(3600), None).await.unwrap_err();
+    assert!(matches!(refused, KeysError::NothingToSealUnder), "{refused}");
 }

@@ -54,10 +54,7 @@ impl Issuer {
     /// Nothing where only the gate runs.
     pub(super) fn of(config: &Config) -> Option<Self> {
         let AuthorizationServer { issuer, clients, .. } = config.issuer.as_ref()?;
-        let store = match &config.store {
-            Some(StoreLocation::File(path)) => path.display().to_string(),
-            Some(StoreLocation::Memory) | None => "memory".to_owned(),
-        };
+        let store = config.store.as_ref().unwrap_or(&StoreLocation::Memory).to_string();
         let clients = clients.iter().map(|client| Row::of(config, client)).collect();
         Some(Self { url: issuer.clone(), store, clients })
     }

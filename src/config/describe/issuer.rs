@@ -39,10 +39,7 @@ pub(in crate::config) fn authorization_server(server: &AuthorizationServer) -> V
 
 /// Describes where our own issuer keeps its state.
 pub(in crate::config) fn store(location: &StoreLocation) -> Value {
-    match location {
-        StoreLocation::Memory => json!("memory"),
-        StoreLocation::File(path) => json!(path.display().to_string()),
-    }
+    json!(location.to_string())
 }
 
 /// Describes a client of our own issuer.

@@ -30,10 +30,15 @@ pub(super) fn hidden(line: &str, parent: Option<&str>) -> String {
 
 /// What stands between `://` and `@`, where the URL of a server may have its password.
 fn users(line: &[char]) -> Vec<Range<usize>> {
-    let is_end = |c: &char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | ',');
+    let is_quote = |c: &char| matches!(c, '"' | '\'');
+    let is_end = |c: &char| c.is_whitespace() || is_quote(c) || matches!(c, '/' | ',');
     let begins = line.windows(3).enumerate().filter(|(_, text)| *text == [':', '/', '/']).map(|(at, _)| at + 3);
     let users = begins.filter_map(|from| {
-        let length = line[from..].iter().take_while(|c| !is_end(c)).collect::<Vec<_>>();
+        let scheme: String = line[..from].iter().collect();
+        // The password of a database may hold what should have been encoded.
+        let is_database = ["postgres://", "postgresql://"].iter().any(|known| scheme.ends_with(known));
+        let goes_on = |c: &&char| if is_database { !is_quote(c) } else { !is_end(c) };
+        let length = line[from..].iter().take_while(goes_on).collect::<Vec<_>>();
         let at = length.iter().rposition(|c| **c == '@')?;
         Some(from..from + at)
     });
@@ -141,6 +146,7 @@ mod tests {
             ("  { secret: ${A}hunter2, x: 1 }", "  { secret: ***********, x: 1 }"),
             ("signing: { key_encryption: hunter2 }", "signing: { key_encryption: ******* }"),
             ("store: \"postgres://me:hunt@er2@db/x\" # a@b", "store: \"postgres://***********@db/x\" # a@b"),
+            ("store: 'postgresql://me:hu/nt er,2@db/x'", "store: 'postgresql://*************@db/x'"),
         ] {
             assert_eq!(hidden(line, None), shown);
         }

@@ -4,13 +4,15 @@
 //! resource.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
 use super::{
-    ClaimNames, ClaimPath, IssuerId, JwksLocation, KeySource, ResourceId, SubjectForm, TokenProfile, TrustedIssuer,
+    ClaimNames, ClaimPath, Database, IssuerId, JwksLocation, KeySource, ResourceId, SubjectForm, TokenProfile,
+    TrustedIssuer,
 };
 use crate::oauth::{IssuerName, RedirectUri, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
@@ -78,6 +80,19 @@ pub enum StoreLocation {
     Memory,
     /// An embedded database in this file, for one process at a time.
     File(PathBuf),
+    /// A PostgreSQL database, for as many nodes as there are.
+    Postgres(Box<Database>),
+}
+
+/// As people are told of it, without what is secret.
+impl fmt::Display for StoreLocation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => formatter.write_str("memory"),
+            Self::File(path) => path.display().fmt(formatter),
+            Self::Postgres(database) => formatter.write_str(&database.shown),
+        }
+    }
 }
 
 /// Who may ask for tokens, and for which.

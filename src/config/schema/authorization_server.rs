@@ -99,12 +99,17 @@ pub(super) fn algorithm() -> Value {
     words(&SigningAlgorithm::ALL.map(SigningAlgorithm::as_str))
 }
 
-/// `store`: a file, or `memory`.
+/// `store`: a file, `memory`, or the URL of a database.
 pub(super) fn store() -> Value {
     json!({
         "type": "string",
         "minLength": 1,
-        "not": { "pattern": "://|/$|^\\.\\.?$" },
-        "patternErrorMessage": "Write the path of a file, like `narrowgate.redb`.",
+        "anyOf": [
+            { "not": { "pattern": "://|/$|^\\.\\.?$" } },
+            { "pattern": "^postgres(ql)?://(\\$\\{[^}]*\\}|[^/?#@])+@(\\$\\{[^}]*\\}|[^/?#@])+/(\\$\\{[^}]*\\}|[^/?#@])+\
+                         (\\?sslmode=(verify-full|disable))?$" },
+        ],
+        "patternErrorMessage": "Write the path of a file, like `narrowgate.redb`, or the URL of a database, like \
+                                `postgres://narrowgate:${DB_PASSWORD}@db.example.com/narrowgate`.",
     })
 }

@@ -17,6 +17,7 @@ use crate::issuer::Issuer;
 use crate::keys::SigningKey;
 
 mod clients;
+mod database;
 mod development;
 mod exchange;
 mod narrowing;
