@@ -25,4 +25,4 @@ pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
 pub use rejection::Refused;
 pub use revocations::Revocations;
-pub use verify::{OwnIssuer, Presented, TrustedKeys, VerifiedToken, Voucher, prove_asked_about, verify};
+pub use verify::{LEEWAY, OwnIssuer, Presented, TrustedKeys, VerifiedToken, Voucher, prove_asked_about, verify};

@@ -62,7 +62,7 @@ pub struct OwnIssuer {
 }
 
 /// How far the clocks of issuer and gateway may differ, in seconds.
-const LEEWAY: u64 = 30;
+pub const LEEWAY: u64 = 30;
 
 impl TrustedKeys {
     /// Trusts the issuers of `keyrings`, each by its place, and our own behind them; `max_bytes` bounds a token's length,

@@ -12,10 +12,7 @@ use crate::config::{Client, ResourceId};
 use crate::issuer::{Form, TokenFacts, introspect, revocation};
 use crate::snapshot::Snapshot;
 use crate::store::Revocation;
-use crate::token::{GenuineToken, Presented};
-
-/// How long behind its end the gate still accepts a token, in seconds: so long it can be taken back.
-const LEEWAY: u64 = 30;
+use crate::token::{GenuineToken, LEEWAY, Presented};
 
 /// What the client may know about the token; anything but its own API's is not active.
 ///
@@ -52,6 +49,7 @@ pub(super) fn to_take_back(
         let presented = Presented { compact, now, keys_awaited: true };
         snapshot.gate.prove_own(&presented, &desk.gateway.tokens)
     };
+    // As long as the gate still accepts it, it can be taken back.
     let Ok(token) = prove(now).or_else(|_| prove(Timestamp(now.0.saturating_sub(LEEWAY)))) else {
         return Ok(None);
     };
