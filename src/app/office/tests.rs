@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::config::{Database, DatabaseEncryption, Environment, Signing, parse};
+use crate::config::{Database, DatabaseEncryption, Environment, KeyFile, Signing, parse};
 use crate::oauth::SigningAlgorithm;
 use crate::store::{
     Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
@@ -241,6 +241,20 @@ async fn a_storm_of_rotations_ends_before_a_verifier_loses_a_key() {
     let verifying = office.issuing.keys.verifying().current(Timestamp::now()).unwrap();
     assert_eq!(verifying.count(), signed.len() + 1, "all that signed, and the next one");
     assert!(signed.iter().all(|kid| verifying.find(Some(kid), SigningAlgorithm::Es256.algorithm()).is_ok()));
+}
+
+/// An earlier configuration may have let the same key sign tokens that live longer than any of today's.
+#[tokio::test]
+async fn with_key_files_a_revocation_lasts_as_long_as_any_token_could() {
+    let bench = Bench::new();
+    let mut config = config();
+    let pem = crate::secret::Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    config.issuer.as_mut().unwrap().signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
+    let of_files = bench.office(&config, None).await.unwrap();
+    assert_eq!(of_files.issuing.longest_lifetime, LONGEST_ACCESS_TOKEN);
+    encrypted(&mut config);
+    let of_a_ring = Bench::new().office(&config, None).await.unwrap();
+    assert_eq!(of_a_ring.issuing.longest_lifetime, Duration::from_secs(300));
 }
 
 #[tokio::test]
