@@ -18,6 +18,7 @@ RUN mkdir src \
     && rm -r src
 
 COPY gateway.yaml ./
+COPY templates templates
 COPY src src
 # The files may be older than the empty program that was just built.
 RUN touch src/main.rs src/lib.rs \

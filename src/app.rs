@@ -11,6 +11,7 @@ pub mod keys;
 mod office;
 mod reload;
 mod restart;
+mod root;
 mod upkeep;
 mod vault;
 mod workshop;

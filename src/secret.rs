@@ -5,6 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 /// Bytes that no log, metric or error may show. Their memory is wiped when the last copy goes.
@@ -17,6 +19,17 @@ impl Secret {
         Self(Arc::new(Zeroizing::new(bytes.into())))
     }
 
+    /// A token that nobody guesses: 256 random bits, in base64url (RFC 6749 §10.10).
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] if the system has none to give.
+    pub fn random_token() -> Result<Self, NoRandomness> {
+        let mut bits = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *bits).map_err(|_| NoRandomness)?;
+        Ok(Self::new(URL_SAFE_NO_PAD.encode(&*bits)))
+    }
+
     /// The bytes, for the one place that needs them.
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -27,6 +40,11 @@ impl Secret {
         aws_lc_rs::constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }
 }
+
+/// The system has no randomness to give.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the system has no randomness to give")]
+pub struct NoRandomness;
 
 impl From<Zeroizing<Vec<u8>>> for Secret {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
@@ -51,6 +69,13 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_random_token_is_long_and_its_own() {
+        let (one, other) = (Secret::random_token().unwrap(), Secret::random_token().unwrap());
+        assert_eq!(one.expose().len(), 43);
+        assert_ne!(one, other);
+    }
 
     #[test]
     fn never_shows_itself() {

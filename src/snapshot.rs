@@ -14,6 +14,7 @@ use crate::config::{Config, ResourceId};
 use crate::guard::{Earlier, Gate, InvalidGate};
 use crate::issuer::Policy;
 use crate::store::Store;
+use crate::store::sealing::Seals;
 use crate::token::mint::SigningKeyring;
 use crate::token::{Keyring, OwnIssuer, Revocations};
 use crate::upstream::UpstreamPool;
@@ -43,6 +44,8 @@ pub struct Issuing {
     pub revocations: Arc<Revocations>,
     /// Where its state is kept.
     pub store: Arc<dyn Store>,
+    /// What that state is sealed under.
+    pub seals: Seals,
     /// The longest lifetime of any token that may be about, under this configuration or an earlier one.
     pub longest_lifetime: Duration,
 }

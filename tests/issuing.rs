@@ -8,7 +8,6 @@ mod killed;
 mod storm;
 
 use std::fs;
-use std::time::Duration;
 
 use house::{House, kids, token, verifies};
 use narrowgate::app::{StartError, keys};
@@ -68,8 +67,7 @@ async fn another_key_opens_nothing_and_overwrites_nothing() {
 async fn a_secret_that_is_no_key_is_refused() {
     let mut house = House::new("secret");
     let mut encryption = |text: &str| {
-        let rotate_every = Duration::from_secs(3600);
-        house.signing(KeyOrigin::Store { rotate_every, encryption: Some(Secret::new(text)) });
+        house.encryption(Secret::new(text));
         house.clone_config()
     };
     let (weak, strong) = (encryption("correct horse battery staple"), encryption(&"5a".repeat(32)));

@@ -37,20 +37,21 @@ impl KeyKeeper for CurrentOffice {
 ///
 /// [`StartError`] if they cannot be read, as [`crate::store::StoreError::InUse`] while it runs.
 pub async fn list(config: &Config, server: &AuthorizationServer) -> Result<Vec<ListedKey>, StartError> {
-    let (rotate_every, encryption) = match &server.signing.keys {
+    let rotate_every = match &server.signing.keys {
         KeyOrigin::Files(files) => return Ok(listed(&signing_keys(files, &KeyPolicy::of(server, &config.resources))?)),
-        KeyOrigin::Store { rotate_every, encryption } => (*rotate_every, encryption.as_ref()),
+        KeyOrigin::Store { rotate_every } => *rotate_every,
     };
     let location = match &config.store {
         Some(location @ StoreLocation::File(path)) if path.exists() => location,
         Some(location @ StoreLocation::Postgres(_)) => location,
         Some(StoreLocation::File(_) | StoreLocation::Memory) | None => return Ok(Vec::new()),
     };
-    let store = OpenStore::open(location, config.trusted_cas.as_deref()).await?.store;
-    if store.key_ring().await.map_err(KeysError::from)?.is_none() {
+    let open = OpenStore::open(location, config.trusted_cas.as_deref()).await?;
+    if open.store.key_ring().await.map_err(KeysError::from)?.is_none() {
         return Ok(Vec::new());
     }
-    let vault = Vault::open(store, location, rotate_every, encryption).await?;
+    let root = open.root(server.signing.encryption.as_ref()).await?;
+    let vault = Vault::new(open.store, &root, rotate_every);
     Ok(vault.read(None).await?.ring.list(Timestamp::now()))
 }
 
@@ -63,10 +64,11 @@ pub async fn signing(config: &Config, server: &AuthorizationServer) -> Result<Si
     let policy = KeyPolicy::of(server, &config.resources);
     match &server.signing.keys {
         KeyOrigin::Files(files) => Ok(signing_keys(files, &policy)?),
-        KeyOrigin::Store { rotate_every, encryption } => {
+        KeyOrigin::Store { rotate_every } => {
             let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
             let open = OpenStore::open(location, config.trusted_cas.as_deref()).await?;
-            Ok(open.adopt(*rotate_every, encryption.as_ref(), &policy).await?.0)
+            let root = open.root(server.signing.encryption.as_ref()).await?;
+            Ok(open.adopt(*rotate_every, &root, &policy).await?.0)
         }
     }
 }
@@ -77,12 +79,13 @@ pub async fn signing(config: &Config, server: &AuthorizationServer) -> Result<Si
 ///
 /// [`StartError`] if they cannot be changed, as [`crate::store::StoreError::InUse`] while it runs.
 pub async fn rotate(config: &Config, server: &AuthorizationServer) -> Result<Vec<ListedKey>, StartError> {
-    let KeyOrigin::Store { rotate_every, encryption } = &server.signing.keys else {
+    let KeyOrigin::Store { rotate_every } = &server.signing.keys else {
         return Err(KeysError::FromFiles.into());
     };
     let location = config.store.as_ref().unwrap_or(&StoreLocation::Memory);
-    let store = OpenStore::open(location, config.trusted_cas.as_deref()).await?.store;
-    let vault = Vault::open(store, location, *rotate_every, encryption.as_ref()).await?;
+    let open = OpenStore::open(location, config.trusted_cas.as_deref()).await?;
+    let root = open.root(server.signing.encryption.as_ref()).await?;
+    let vault = Vault::new(open.store, &root, *rotate_every);
     let rotated = vault.rotate(&KeyPolicy::of(server, &config.resources)).await?;
     Ok(rotated.ring.list(Timestamp::now()))
 }

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::StartError;
 use super::key_files::signing_keys;
+use super::root::Root;
 use super::upkeep::{Follower, Upkeep};
 use super::vault::{KeptRing, KeysError, Vault};
 use crate::clock::Timestamp;
@@ -19,6 +20,7 @@ use crate::config::{AuthorizationServer, Config, KeyOrigin, LONGEST_ACCESS_TOKEN
 use crate::fetch::Fetcher;
 use crate::secret::Secret;
 use crate::snapshot::Issuing;
+use crate::store::sealing::Seals;
 use crate::store::{EmbeddedStore, MemoryStore, PostgresStore, Store, StoreError};
 use crate::token::mint::{KeyPolicy, KeyState, ListedKey, SigningKey, SigningKeyring, SigningKeys};
 
@@ -34,10 +36,20 @@ pub(super) struct OpenStore {
 pub(super) struct Office {
     pub(super) issuing: Arc<Issuing>,
     origin: KeyOrigin,
+    keeps: Keeps,
     policy: KeyPolicy,
     kept: Option<KeptKeys>,
     follower: Arc<Follower>,
     _stop: Arc<watch::Sender<bool>>,
+}
+
+/// Whether anything is kept that must not be read in the store, and what it is sealed under.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Keeps {
+    /// Signing keys, or what belongs to users; under this text, or a key beside the store.
+    Sealed(Option<Secret>),
+    /// Neither.
+    Nothing,
 }
 
 /// Keys that are kept in the store, and the ring that is in force; whoever changes it holds it meanwhile.
@@ -65,18 +77,32 @@ impl OpenStore {
     pub(super) async fn adopt(
         &self,
         rotate_every: Duration,
-        encryption: Option<&Secret>,
+        root: &Root,
         policy: &KeyPolicy,
     ) -> Result<(SigningKeys, Vault, KeptRing), KeysError> {
-        let vault = Vault::open(Arc::clone(&self.store), &self.location, rotate_every, encryption).await?;
+        let vault = Vault::new(Arc::clone(&self.store), root, rotate_every);
         let ring = vault.adopt(policy).await?;
         let keys = ring.ring.signing_keys(Timestamp::now(), policy)?;
         Ok((keys, vault, ring))
     }
 
+    /// What everything here is sealed under.
+    pub(super) async fn root(&self, encryption: Option<&Secret>) -> Result<Root, KeysError> {
+        Root::open(&*self.store, &self.location, encryption).await
+    }
+
     /// Whether this is what `location` names.
     pub(super) fn is_at(&self, location: &StoreLocation) -> bool {
         self.location == *location
+    }
+}
+
+impl Keeps {
+    fn of(server: &AuthorizationServer) -> Self {
+        match (&server.signing.keys, &server.login) {
+            (KeyOrigin::Files(_), None) => Self::Nothing,
+            _ => Self::Sealed(server.signing.encryption.clone()),
+        }
     }
 }
 
@@ -98,16 +124,21 @@ impl Office {
         let policy = KeyPolicy::of(server, &config.resources);
         let trusted = server.as_trusted_issuer();
         let before = before.filter(|before| Arc::ptr_eq(&before.issuing.store, &open.store));
-        let is_same_origin = before.is_some_and(|before| before.origin == server.signing.keys);
+        let keeps = Keeps::of(server);
+        let is_same_origin = before.is_some_and(|before| before.origin == server.signing.keys && before.keeps == keeps);
         if let Some(same) = before.filter(|same| is_same_origin && same.policy == policy)
             && *same.issuing.keys.verifying().issuer() == trusted
         {
             return Ok(same.clone());
         }
+        let root = match keeps {
+            Keeps::Sealed(_) => open.root(server.signing.encryption.as_ref()).await?,
+            Keeps::Nothing => Root::of_process()?,
+        };
         let (keys, kept) = match &server.signing.keys {
             KeyOrigin::Files(files) => (signing_keys(files, &policy)?, None),
-            KeyOrigin::Store { rotate_every, encryption } => {
-                let (keys, vault, ring) = open.adopt(*rotate_every, encryption.as_ref(), &policy).await?;
+            KeyOrigin::Store { rotate_every } => {
+                let (keys, vault, ring) = open.adopt(*rotate_every, &root, &policy).await?;
                 (keys, Some((vault, ring)))
             }
         };
@@ -124,12 +155,14 @@ impl Office {
         let of_before = before.map_or(Duration::ZERO, |before| before.issuing.longest_lifetime);
         let longest_lifetime = policy.longest_lifetime().max(of_ring).max(of_before);
         let store = Arc::clone(&open.store);
-        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store, longest_lifetime });
+        let seals = Seals::under(&root.key);
+        let issuing = Arc::new(Issuing { keys: Arc::new(keys), revocations, store, seals, longest_lifetime });
         let kept = kept.map(|(vault, ring)| KeptKeys { vault: Arc::new(vault), held: Arc::new(Mutex::new(ring)) });
         let (stop, stopping) = watch::channel(false);
         let upkeep = Upkeep::new(Arc::clone(&issuing), Arc::clone(&follower), policy.clone(), kept.clone());
         tokio::spawn(upkeep.work(stopping));
-        Ok(Self { issuing, origin: server.signing.keys.clone(), policy, kept, follower, _stop: Arc::new(stop) })
+        let origin = server.signing.keys.clone();
+        Ok(Self { issuing, origin, keeps, policy, kept, follower, _stop: Arc::new(stop) })
     }
 
     /// All keys that are published.

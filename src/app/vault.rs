@@ -3,18 +3,15 @@
 //! A change is sealed and in the store before anything signs by it. Whoever loses takes the winner's ring and looks
 //! whether there is still something to do. Nothing is written where the ring that is there cannot be opened.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use super::root::Root;
 use crate::clock::Timestamp;
-use crate::config::StoreLocation;
 use crate::oauth::SigningAlgorithm;
-use crate::secret::Secret;
-use crate::store::sealing::{RootKey, RootKeyFault, SealingKey};
+use crate::store::sealing::{RootKeyFault, SealingKey};
 use crate::store::{SealedKeyRing, Store, StoreError};
 use crate::token::keys::DOCUMENT_KEYS;
 use crate::token::mint::{InvalidKeyRing, KeyPolicy, KeyRing, KeyRingFault, SigningKey, SigningKeyFault};
@@ -121,36 +118,9 @@ impl KeysError {
 }
 
 impl Vault {
-    /// The keys in `store`, which is at `location`, sealed under `encryption` or a key in a file beside it. That file is
-    /// made where nothing is sealed yet, and never afterwards.
-    ///
-    /// # Errors
-    ///
-    /// [`KeysError`] says what there is no key for, or what cannot be read.
-    pub async fn open(
-        store: Arc<dyn Store>,
-        location: &StoreLocation,
-        rotate_every: Duration,
-        encryption: Option<&Secret>,
-    ) -> Result<Self, KeysError> {
-        let (root, place) = match (encryption, location) {
-            (Some(text), _) => (RootKey::from_text(text), "`signing.key_encryption`".to_owned()),
-            (None, StoreLocation::Postgres(_)) => return Err(KeysError::NothingToSealUnder),
-            (None, StoreLocation::Memory) => (RootKey::random(), "a key in memory".to_owned()),
-            (None, StoreLocation::File(path)) => {
-                let path = key_file(path);
-                let place = format!("`{}`", path.display());
-                let root = match store.key_ring().await? {
-                    Some(_) => RootKey::from_file(&path),
-                    None => RootKey::from_file_or_new(&path),
-                };
-                (root, place)
-            }
-        };
-        match root {
-            Ok(root) => Ok(Self { store, sealing: root.key_for(SEALED), place, rotate_every }),
-            Err(fault) => Err(KeysError::Root { place, fault }),
-        }
+    /// The keys in `store`, sealed under a key that comes from `root`.
+    pub fn new(store: Arc<dyn Store>, root: &Root, rotate_every: Duration) -> Self {
+        Self { store, sealing: root.key.key_for(SEALED), place: root.place.clone(), rotate_every }
     }
 
     /// The keys as they are in the store; `known` where they are the same still.
@@ -236,11 +206,4 @@ impl Vault {
         }
         Err(KeysError::Contended)
     }
-}
-
-/// The file beside a store that holds the key.
-fn key_file(store: &Path) -> PathBuf {
-    let mut name = OsString::from(store);
-    name.push(".key");
-    PathBuf::from(name)
 }

@@ -79,6 +79,8 @@ pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) 
             access_token_lifetime,
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
             exchange_depth,
             development_tokens,
             signing,

@@ -73,6 +73,7 @@ fn client<'n>(
         let of_row = |row: Row<_>| (row.resource, row.scopes);
         written.client = authentication.map(|authentication| Client {
             id: key.text.clone(),
+            name: None,
             grants: grants.unwrap_or_default().into_iter().map(|(grant, _)| grant).collect(),
             authentication,
             secret_method,
@@ -83,6 +84,7 @@ fn client<'n>(
             known_as: known_as.unwrap_or_default(),
             redirect_uris: Vec::new(),
             consent: Consent::Ask,
+            require_pushed_authorization_requests: false,
             disabled: disabled.unwrap_or(false),
         });
     }

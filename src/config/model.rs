@@ -15,6 +15,7 @@ mod authorization_server;
 mod database;
 mod issuer;
 mod listener;
+mod login;
 mod plain_subjects;
 mod resource;
 mod upstream;
@@ -28,6 +29,7 @@ pub use issuer::{
     ClaimNames, ClaimPath, JwksLocation, KeySource, Requirement, SubjectForm, TokenProfile, TrustedIssuer,
 };
 pub use listener::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
+pub use login::{LocalUser, LoginAuthentication, OpenIdLogin, UserLogin};
 pub use plain_subjects::PlainSubjects;
 pub use resource::{
     AllowedClient, BroadTokens, Cors, CorsOrigins, Demand, Forward, IdentityHeader, IdentitySource, Match, OnRemoval,

@@ -193,6 +193,7 @@ fn content(
         on_removal: shared.on_removal.unwrap_or(OnRemoval::Drain),
         body_bytes: shared.body_bytes.unwrap_or(around.limits.body_bytes),
         user_claims: user_claims.unwrap_or_default(),
+        access: Vec::new(),
         signing_algorithm,
         access_token_lifetime,
     })

@@ -38,8 +38,9 @@ pub(super) struct WrittenSigning {
 impl WrittenSigning {
     /// What counts where nobody says.
     pub(super) fn usual() -> Self {
-        let keys = KeyOrigin::Store { rotate_every: USUAL_ROTATION, encryption: None };
-        Self { signing: Some(Signing { algorithm: SigningAlgorithm::default(), keys }), key_files: Vec::new() }
+        let keys = KeyOrigin::Store { rotate_every: USUAL_ROTATION };
+        let signing = Signing { algorithm: SigningAlgorithm::default(), keys, encryption: None };
+        Self { signing: Some(signing), key_files: Vec::new() }
     }
 }
 
@@ -68,9 +69,9 @@ pub(super) fn signing(reader: &mut Reader, node: &Node) -> WrittenSigning {
     if reader.log.errors() == before {
         let keys = match files {
             Some(files) => KeyOrigin::Files(files),
-            None => KeyOrigin::Store { rotate_every: rotate_every.unwrap_or(USUAL_ROTATION), encryption },
+            None => KeyOrigin::Store { rotate_every: rotate_every.unwrap_or(USUAL_ROTATION) },
         };
-        written.signing = Some(Signing { algorithm: algorithm.unwrap_or_default(), keys });
+        written.signing = Some(Signing { algorithm: algorithm.unwrap_or_default(), keys, encryption });
     }
     written
 }

@@ -5,7 +5,7 @@
 use super::authorization_server::WrittenServer;
 use super::database;
 use super::fault::{FaultKind, Place};
-use super::model::{KeyOrigin, StoreLocation};
+use super::model::{KeyOrigin, Signing, StoreLocation};
 use super::read::Reader;
 use super::yaml::Node;
 
@@ -69,9 +69,9 @@ pub(super) fn decide(
         reader.log.tell(FaultKind::StateForgotten, server.place, message, hint);
         return Some(StoreLocation::Memory);
     };
-    let made_here = server.server.as_ref().map(|server| &server.signing.keys);
-    if let (Some(StoreLocation::Postgres(_)), Some(KeyOrigin::Store { encryption: None, .. })) =
-        (&store.location, made_here)
+    let signing = server.server.as_ref().map(|server| &server.signing);
+    if let (Some(StoreLocation::Postgres(_)), Some(Signing { keys: KeyOrigin::Store { .. }, encryption: None, .. })) =
+        (&store.location, signing)
     {
         let message = "keys that are made here are kept in the database, and nothing is given to encrypt them under";
         let hint = "write `signing: { key_encryption: \"${KEY_ENCRYPTION}\" }` in the issuer, the same for every node \

@@ -4,6 +4,10 @@
 //! All of it is judged before the code is spent, so that a request which is refused burns nothing (RFC 8707 §2.2).
 //! Deliberately absent: whether there is such a code, and whether it was spent. The store knows.
 
+mod record;
+
+pub use record::{CodeRecord, UnreadableCode};
+
 use super::client_credentials::check_open_grant;
 use super::request::wanted;
 use super::{Form, Grant, GrantRecord, Policy, Refusal, Wanted};

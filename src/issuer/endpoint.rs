@@ -18,6 +18,20 @@ pub enum Endpoint {
     Introspection,
     /// Where a client gives a token up (RFC 7009).
     Revocation,
+    /// Where a client leaves beforehand what it will ask a user for (RFC 9126).
+    PushedAuthorization,
+    /// Where a user is asked (RFC 6749 §3.1).
+    Authorization,
+    /// Where he chooses how to log in.
+    Login,
+    /// Where a provider sends him back to.
+    LoginCallback,
+    /// Where he consents.
+    Consent,
+    /// Where he sees what he has granted, and takes it back.
+    Grants,
+    /// Where he logs out.
+    Logout,
     /// The public keys (RFC 7517).
     Keys,
     /// What the issuer is and does (RFC 8414), at each place where clients look for it.
@@ -39,12 +53,34 @@ pub enum Site {
 }
 
 impl Endpoint {
+    /// All that lie below the issuer's path.
+    const ALL_BELOW: [Self; 11] = [
+        Self::Token,
+        Self::Introspection,
+        Self::Revocation,
+        Self::PushedAuthorization,
+        Self::Authorization,
+        Self::Login,
+        Self::LoginCallback,
+        Self::Consent,
+        Self::Grants,
+        Self::Logout,
+        Self::Keys,
+    ];
+
     /// Its path below the issuer's own; of metadata the one that does not depend on that.
     pub fn path(self) -> &'static str {
         match self {
             Self::Token => issuer_paths::TOKEN,
             Self::Introspection => issuer_paths::INTROSPECTION,
             Self::Revocation => issuer_paths::REVOCATION,
+            Self::PushedAuthorization => issuer_paths::PUSHED_AUTHORIZATION,
+            Self::Authorization => issuer_paths::AUTHORIZATION,
+            Self::Login => issuer_paths::LOGIN,
+            Self::LoginCallback => issuer_paths::LOGIN_CALLBACK,
+            Self::Consent => issuer_paths::CONSENT,
+            Self::Grants => issuer_paths::GRANTS,
+            Self::Logout => issuer_paths::LOGOUT,
             Self::Keys => issuer_paths::KEYS,
             Self::Metadata => OAUTH_METADATA,
         }
@@ -53,8 +89,31 @@ impl Endpoint {
     /// Whether requests to it carry secrets or tokens.
     pub fn takes_secrets(self) -> bool {
         match self {
-            Self::Token | Self::Introspection | Self::Revocation => true,
             Self::Keys | Self::Metadata => false,
+            Self::Token
+            | Self::Introspection
+            | Self::Revocation
+            | Self::PushedAuthorization
+            | Self::Authorization
+            | Self::Login
+            | Self::LoginCallback
+            | Self::Consent
+            | Self::Grants
+            | Self::Logout => true,
+        }
+    }
+
+    /// Whether it is there only where users can log in.
+    pub fn needs_login(self) -> bool {
+        match self {
+            Self::Token | Self::Introspection | Self::Revocation | Self::Keys | Self::Metadata => false,
+            Self::PushedAuthorization
+            | Self::Authorization
+            | Self::Login
+            | Self::LoginCallback
+            | Self::Consent
+            | Self::Grants
+            | Self::Logout => true,
         }
     }
 
@@ -71,7 +130,7 @@ impl Endpoint {
             return Some(Self::Metadata);
         }
         let below = path.strip_prefix(base)?;
-        [Self::Token, Self::Introspection, Self::Revocation, Self::Keys].into_iter().find(|one| one.path() == below)
+        Self::ALL_BELOW.into_iter().find(|one| one.path() == below)
     }
 }
 
@@ -83,6 +142,7 @@ impl Site {
         };
         let base = server.url.path().trim_end_matches('/');
         match Endpoint::at(base, path) {
+            Some(endpoint) if endpoint.needs_login() && server.login.is_none() => Self::Reserved,
             Some(endpoint) => Self::At(endpoint),
             None if reads_like_ours(base, path) => Self::Reserved,
             None => Self::Beside,
@@ -162,6 +222,7 @@ fn is_at(server: &AuthorizationServer, config: &Config, authority: &Authority<'_
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UserLogin;
     use crate::issuer::tests::config_with_issuer;
 
     fn site(issuer: &str, host: &str, own_port: u16, path: &str) -> Site {
@@ -216,12 +277,24 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_is_reserved() {
-        for below in ["/authorize", "/par", "/login/callback", "/grants"] {
+    fn what_is_for_users_is_reserved_where_none_can_log_in() {
+        for below in ["/authorize", "/par", "/login", "/login/callback", "/consent", "/grants", "/logout"] {
             assert_eq!(site("https://auth.example", "auth.example", 443, below), Site::Reserved, "{below}");
             assert_eq!(site("https://auth.example/t1", "auth.example", 443, below), Site::Beside, "{below}");
             let path = format!("/t1{below}");
             assert_eq!(site("https://auth.example/t1", "auth.example", 443, &path), Site::Reserved, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_users_is_there_where_they_can_log_in() {
+        let mut config = config_with_issuer("https://auth.example");
+        let server = config.issuer.as_mut().unwrap();
+        server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+        for (path, endpoint) in [("/authorize", Endpoint::Authorization), ("/login/callback", Endpoint::LoginCallback)]
+        {
+            let site = Site::of(&config, &Authority::parse("auth.example").unwrap(), 443, path);
+            assert_eq!(site, Site::At(endpoint), "{path}");
         }
     }
 

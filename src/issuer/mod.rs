@@ -30,15 +30,17 @@ mod refusal;
 mod request;
 mod revocation;
 mod scopes;
+mod session;
 mod target;
 #[cfg(test)]
 mod tests;
 mod token_exchange;
+mod transaction;
 
 pub use authorization::{
     Asked, AuthorizationFault, AuthorizationRequest, Interaction, NotAsked, PageFault, Prompt, ReturnAddress, asked,
 };
-pub use authorization_code::{CodeBinding, CodeRequest, authorization_code};
+pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code};
 pub use client::{
     AssertionFault, ClientAssertion, ClientCredential, ClientFault, OfferedSecret, OneUse, by_name, by_secret,
     with_keys,
@@ -58,5 +60,7 @@ pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType};
 pub use revocation::{NotTheirs, revocation};
+pub use session::{Session, UnreadableSession, prefix};
 pub use target::Wanted;
 pub use token_exchange::{Exchange, exchange_target, token_exchange};
+pub use transaction::{Goal, TRANSACTION_SECONDS, Transaction, UnreadableTransaction};

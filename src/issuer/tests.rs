@@ -89,7 +89,13 @@ impl World {
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             exchange_depth: 4,
             development_tokens: false,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
+            signing: Signing {
+                algorithm: SigningAlgorithm::Es256,
+                keys: KeyOrigin::Files(Vec::new()),
+                encryption: None,
+            },
             clients,
         };
         config.issuer = Some(server.clone());
@@ -152,6 +158,7 @@ fn onward() -> Client {
 fn client(id: &str) -> Client {
     Client {
         id: id.into(),
+        name: None,
         grants: vec![GrantType::ClientCredentials, GrantType::TokenExchange],
         authentication: ClientAuthentication::Secrets(vec![Secret::new("s")]),
         resources: BTreeMap::new(),
@@ -162,6 +169,7 @@ fn client(id: &str) -> Client {
         known_as: BTreeMap::new(),
         redirect_uris: Vec::new(),
         consent: Consent::Ask,
+        require_pushed_authorization_requests: false,
         disabled: false,
     }
 }

@@ -33,6 +33,16 @@ pub struct SealingKey {
     what: &'static str,
 }
 
+/// A key for each kind of thing of users that is sealed under the root. What belongs to whoever holds a token of 256
+/// random bits (a code, a session, a pushed request) is sealed under that instead: [`SealingKey::of_token`].
+#[derive(Debug)]
+pub struct Seals {
+    /// What refresh families know of their grants.
+    pub grants: SealingKey,
+    /// Authorization requests that wait for their user; those are handed out, and never kept.
+    pub transactions: SealingKey,
+}
+
 /// What everything is sealed under: 32 random bytes.
 pub struct RootKey(Zeroizing<[u8; ROOT_BYTES]>);
 
@@ -139,6 +149,13 @@ impl RootKey {
     /// The key for one kind of thing.
     pub fn key_for(&self, what: &'static str) -> SealingKey {
         SealingKey::derive(&*self.0, what)
+    }
+}
+
+impl Seals {
+    /// The keys that come from `root`.
+    pub fn under(root: &RootKey) -> Self {
+        Self { grants: root.key_for("grants"), transactions: root.key_for("transactions") }
     }
 }
 

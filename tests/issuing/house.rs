@@ -12,6 +12,7 @@ use narrowgate::app::{Running, StartError};
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{self, AuthorizationServer, Config, Environment, KeyOrigin, Signing, StoreLocation};
 use narrowgate::oauth::{ClientRef, SigningAlgorithm};
+use narrowgate::secret::Secret;
 use narrowgate::store::{EmbeddedStore, StoreError};
 use narrowgate::token::mint::{AccessToken, GrantId, NewAccessToken, Source, TokenSubject, UserClaims};
 use serde_json::Value;
@@ -48,20 +49,26 @@ impl House {
     pub fn at(folder: &Path) -> Self {
         let loaded = config::parse(YAML, Path::new("gateway.yaml"), &Environment::default());
         let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
-        let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(3600), encryption: None };
+        let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(3600) };
         config.issuer = Some(AuthorizationServer {
             issuer: "https://auth.example".to_owned(),
             url: "https://auth.example".parse().unwrap(),
             access_token_lifetime: Duration::from_secs(300),
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
             exchange_depth: 4,
             development_tokens: false,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys },
+            signing: Signing { algorithm: SigningAlgorithm::Es256, keys, encryption: None },
             clients: Vec::new(),
         });
         config.store = Some(StoreLocation::File(folder.join("narrowgate.redb")));
         Self { folder: folder.to_owned(), config, is_owner: false }
+    }
+
+    pub fn encryption(&mut self, encryption: Secret) {
+        self.config.issuer.as_mut().unwrap().signing.encryption = Some(encryption);
     }
 
     pub fn signing(&mut self, keys: KeyOrigin) {

@@ -22,7 +22,7 @@ resources: { https://api.example: { upstream: http://127.0.0.1:1 } }
 fn config() -> Config {
     let loaded = parse(YAML, Path::new("gateway.yaml"), &Environment::default());
     let mut config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
-    let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(3600), encryption: None };
+    let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(3600) };
     config.issuer = Some(AuthorizationServer {
         issuer: "https://auth.example".to_owned(),
         url: "https://auth.example".parse().unwrap(),
@@ -31,7 +31,9 @@ fn config() -> Config {
         refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
         exchange_depth: 4,
         development_tokens: false,
-        signing: Signing { algorithm: SigningAlgorithm::Es256, keys },
+        session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+        login: None,
+        signing: Signing { algorithm: SigningAlgorithm::Es256, keys, encryption: None },
         clients: Vec::new(),
     });
     config
@@ -166,8 +168,7 @@ impl Bench {
 
 fn encrypted(config: &mut Config) {
     let encryption = Some(crate::secret::Secret::new("5a".repeat(32)));
-    config.issuer.as_mut().unwrap().signing.keys =
-        KeyOrigin::Store { rotate_every: Duration::from_secs(3600), encryption };
+    config.issuer.as_mut().unwrap().signing.encryption = encryption;
 }
 
 #[tokio::test]
@@ -252,8 +253,7 @@ async fn with_key_files_a_revocation_lasts_as_long_as_any_token_could() {
     config.issuer.as_mut().unwrap().signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
     let of_files = bench.office(&config, None).await.unwrap();
     assert_eq!(of_files.issuing.longest_lifetime, LONGEST_ACCESS_TOKEN);
-    encrypted(&mut config);
-    let of_a_ring = Bench::new().office(&config, None).await.unwrap();
+    let of_a_ring = Bench::new().office(&self::config(), None).await.unwrap();
     assert_eq!(of_a_ring.issuing.longest_lifetime, Duration::from_secs(300));
 }
 
@@ -280,9 +280,7 @@ async fn a_key_that_seals_no_more_changes_nothing() {
     encrypted(&mut config);
     let first = bench.office(&config, None).await.unwrap();
     let ring = bench.store.key_ring().await.unwrap();
-    let encryption = Some(crate::secret::Secret::new("5b".repeat(32)));
-    let rotate_every = Duration::from_secs(3600);
-    config.issuer.as_mut().unwrap().signing.keys = KeyOrigin::Store { rotate_every, encryption };
+    config.issuer.as_mut().unwrap().signing.encryption = Some(crate::secret::Secret::new("5b".repeat(32)));
     let refused = bench.office(&config, Some(&first)).await.unwrap_err();
     assert!(matches!(refused, StartError::Keys(KeysError::WrongKey { .. })), "{refused}");
     assert_eq!(bench.store.key_ring().await.unwrap(), ring);
@@ -309,7 +307,6 @@ async fn no_file_is_made_for_keys_in_a_database() {
         shown: "postgres://db.example:5432/narrowgate".to_owned(),
     };
     let location = StoreLocation::Postgres(Box::new(database));
-    let store = Arc::new(MemoryStore::default());
-    let refused = Vault::open(store, &location, Duration::from_secs(3600), None).await.unwrap_err();
+    let refused = Root::open(&MemoryStore::default(), &location, None).await.unwrap_err();
     assert!(matches!(refused, KeysError::NothingToSealUnder), "{refused}");
 }

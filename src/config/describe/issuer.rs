@@ -23,10 +23,9 @@ pub(in crate::config) fn authorization_server(server: &AuthorizationServer) -> V
         KeyOrigin::Files(files) => {
             json!({ "keys": files.iter().map(|file| file.path.display().to_string()).collect::<Value>() })
         }
-        KeyOrigin::Store { rotate_every, encryption } => {
-            json!({ "rotate_every": time(*rotate_every), "key_encryption": presence(encryption.as_ref()) })
-        }
+        KeyOrigin::Store { rotate_every } => json!({ "rotate_every": time(*rotate_every) }),
     };
+    signing["key_encryption"] = presence(server.signing.encryption.as_ref()).into();
     signing["algorithm"] = server.signing.algorithm.as_str().into();
     json!({
         "url": server.issuer,

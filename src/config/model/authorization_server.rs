@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     ClaimNames, ClaimPath, Database, IssuerId, JwksLocation, KeySource, ResourceId, SubjectForm, TokenProfile,
-    TrustedIssuer,
+    TrustedIssuer, UserLogin,
 };
 use crate::oauth::{IssuerName, RedirectUri, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
@@ -30,6 +30,10 @@ pub struct AuthorizationServer {
     pub code_lifetime: Duration,
     /// How long a grant of a user lasts, counted from its beginning: no refresh token and no access token outlives it.
     pub refresh_token_lifetime: Duration,
+    /// How long a user who has logged in stays so in his browser.
+    pub session_lifetime: Duration,
+    /// How users log in; nothing where none can.
+    pub login: Option<UserLogin>,
     /// The most actors that one token may name.
     pub exchange_depth: usize,
     /// Whether whoever operates it may make tokens for any subject, without a login (`narrowgate token`).
@@ -47,6 +51,9 @@ pub struct Signing {
     pub algorithm: SigningAlgorithm,
     /// Where the keys come from.
     pub keys: KeyOrigin,
+    /// What everything in the store is sealed under that must not be read there; nothing for a key of its own in a file
+    /// beside the store.
+    pub encryption: Option<Secret>,
 }
 
 /// Where our own signing keys come from.
@@ -59,8 +66,6 @@ pub enum KeyOrigin {
     Store {
         /// How long one key signs.
         rotate_every: Duration,
-        /// What they are encrypted under; nothing for a key of its own in a file beside the store.
-        encryption: Option<Secret>,
     },
 }
 
@@ -100,6 +105,8 @@ impl fmt::Display for StoreLocation {
 pub struct Client {
     /// Its `client_id`; no two clients share one, and none holds `|`.
     pub id: String,
+    /// Its name for people; its id where nobody says.
+    pub name: Option<String>,
     /// The grants that it may use.
     pub grants: Vec<GrantType>,
     /// How it proves who it is.
@@ -120,6 +127,8 @@ pub struct Client {
     pub redirect_uris: Vec<RedirectUri>,
     /// Whether users are asked before it gets anything of theirs.
     pub consent: Consent,
+    /// Whether its authorization requests count only if they were pushed (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
     /// Whether it is shut out for now.
     pub disabled: bool,
 }
@@ -189,6 +198,9 @@ impl AuthorizationServer {
     /// How long a user's grant lasts, where nobody says (`lifetimes.refresh_token`).
     pub const REFRESH_TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
 
+    /// How long a login lasts in a browser, where nobody says (`lifetimes.session`).
+    pub const SESSION_LIFETIME: Duration = Duration::from_secs(8 * 3600);
+
     /// Our own issuer as the gate sees it: tokens of RFC 9068, whose subjects and clients are printed as they are.
     pub fn as_trusted_issuer(&self) -> TrustedIssuer {
         let member = |name: &str| vec![ClaimPath { text: name.to_owned(), steps: vec![name.to_owned()] }];
@@ -223,6 +235,11 @@ impl AuthorizationServer {
 }
 
 impl Client {
+    /// What people call it.
+    pub fn shown(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+
     /// Whether a secret of its counts there.
     pub fn allows(&self, method: SecretMethod) -> bool {
         self.secret_method.is_none_or(|only| only == method)

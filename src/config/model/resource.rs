@@ -56,6 +56,9 @@ pub struct Resource {
     pub body_bytes: u64,
     /// User claims that a token minted for this resource carries.
     pub user_claims: Vec<UserClaim>,
+    /// What must be known of a user before a token of his is minted for this resource, all of it; nothing for everybody.
+    /// Clients for themselves have no user, and what is narrowed was let in already.
+    pub access: Vec<Requirement>,
     /// The algorithm of tokens minted for this resource.
     pub signing_algorithm: Option<SigningAlgorithm>,
     /// How long a token minted for this resource lives.

@@ -27,8 +27,8 @@ fn an_issuer_of_which_nothing_is_said_is_the_careful_one() {
         ("https://auth.example.com", "https://auth.example.com/")
     );
     assert_eq!((issuer.access_token_lifetime, issuer.exchange_depth), (Duration::from_secs(300), 4));
-    let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(30 * 24 * 3600), encryption: None };
-    assert_eq!(issuer.signing, Signing { algorithm: SigningAlgorithm::Es256, keys });
+    let keys = KeyOrigin::Store { rotate_every: Duration::from_secs(30 * 24 * 3600) };
+    assert_eq!(issuer.signing, Signing { algorithm: SigningAlgorithm::Es256, keys, encryption: None });
     assert!(issuer.clients.is_empty() && !issuer.development_tokens);
     assert_eq!(config.own_issuer(), Some(IssuerId(1)));
     assert_eq!(with_resource("").unwrap().config.own_issuer(), None);
@@ -81,8 +81,10 @@ fn a_client_has_what_its_lines_say_and_nothing_else() {
             .into(),
         secret_method: None,
         known_as: [(IssuerId(0), "api".to_owned())].into(),
+        name: None,
         redirect_uris: Vec::new(),
         consent: Consent::Ask,
+        require_pushed_authorization_requests: false,
         disabled: false,
     };
     assert_eq!(issuer.clients, [expected]);

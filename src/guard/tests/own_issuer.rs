@@ -39,8 +39,10 @@ impl Own {
             exchange: [].into(),
             secret_method: None,
             known_as: [(config::IssuerId(0), "web".to_owned())].into(),
+            name: None,
             redirect_uris: Vec::new(),
             consent: Consent::Ask,
+            require_pushed_authorization_requests: false,
             disabled: false,
         };
         let server = AuthorizationServer {
@@ -49,9 +51,15 @@ impl Own {
             access_token_lifetime: Duration::from_secs(300),
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
             exchange_depth: 4,
             development_tokens: false,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+            signing: Signing {
+                algorithm: SigningAlgorithm::Es256,
+                keys: KeyOrigin::Files(Vec::new()),
+                encryption: None,
+            },
             clients: vec![client],
         };
         let (key, _) = SigningKey::generate(SigningAlgorithm::Es256).unwrap();

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use url::form_urlencoded;
+
 use super::{AuthorizationFault, PageFault};
 use crate::issuer::Refusal;
 use crate::issuer::form::decode;
@@ -60,6 +62,11 @@ impl AuthorizationRequest {
         }
         let is_split = in_query > 0 && in_query < parameters.len();
         Ok(Self { parameters, is_split })
+    }
+
+    /// The same as a form, for whoever keeps it until its user is there.
+    pub fn to_form(&self) -> String {
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
     }
 
     /// What is said under a name.

@@ -119,7 +119,7 @@ impl Known {
 }
 
 fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
-    if call.has_query {
+    if !call.query.expose().is_empty() {
         return Err(Refused::Query);
     }
     let mut kinds = headers.get_all(CONTENT_TYPE).iter();
@@ -140,7 +140,7 @@ async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &
         Endpoint::Introspection => introspected(desk, snapshot, client, form).map(Decided::Introspected),
         Endpoint::Revocation => to_take_back(desk, snapshot, client, form).map(Decided::Revoke),
         // These are routed elsewhere.
-        Endpoint::Keys | Endpoint::Metadata => Err(Refused::NoIssuer),
+        _ => Err(Refused::NoIssuer),
     }
 }
 

@@ -41,8 +41,8 @@ pub(in crate::serve) enum Errand {
         endpoint: Endpoint,
         /// Who asks.
         peer: IpAddr,
-        /// Whether there is a query.
-        has_query: bool,
+        /// What stands behind the `?`.
+        query: Secret,
     },
     /// It would be, but its secrets could be read on their way.
     InTheClear,
@@ -86,8 +86,8 @@ fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     if redirects {
         return None;
     }
-    let has_query = snapshot.gate.place(&view)?.query.is_some_and(|query| !query.is_empty());
-    Some(Errand::Endpoint { endpoint, peer: caller(snapshot, &view), has_query })
+    let query = Secret::new(snapshot.gate.place(&view)?.query.unwrap_or_default());
+    Some(Errand::Endpoint { endpoint, peer: caller(snapshot, &view), query })
 }
 
 /// Whether a host stands anywhere in a request where one may be named: most requests are for an API, and need no more.
@@ -196,8 +196,8 @@ pub(in crate::serve) async fn answer(
     };
     let (body, used) = (Secret::from(body), Arc::default());
     loop {
-        let (endpoint, peer, has_query) = match self::errand(session, exchange, &gateway.current) {
-            Some(Errand::Endpoint { endpoint, peer, has_query }) if endpoint == first => (endpoint, peer, has_query),
+        let (endpoint, peer, query) = match self::errand(session, exchange, &gateway.current) {
+            Some(Errand::Endpoint { endpoint, peer, query }) if endpoint == first => (endpoint, peer, query),
             Some(Errand::InTheClear) => return refuse_clear(session, exchange).await,
             Some(Errand::Reserved) => return refuse_reserved(session, exchange).await,
             Some(Errand::Endpoint { .. }) | None => return request::refuse_moved(session, exchange, gateway).await,
@@ -206,7 +206,7 @@ pub(in crate::serve) async fn answer(
             endpoint,
             peer,
             request_id: exchange.request_id.clone(),
-            has_query,
+            query,
             body: body.clone(),
             snapshot: Arc::clone(&exchange.snapshot),
             used: Arc::clone(&used),

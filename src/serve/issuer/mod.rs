@@ -11,10 +11,14 @@
 
 mod asked;
 mod bridge;
+mod browser;
 mod client_keys;
+mod codes;
 mod documents;
 mod minted_tokens;
 mod proof;
+mod provider;
+mod pushed;
 mod refused;
 mod throttle;
 mod token;
@@ -69,7 +73,8 @@ struct Call {
     /// Who asks: behind a trusted proxy, whom that names.
     peer: IpAddr,
     request_id: String,
-    has_query: bool,
+    /// What stands behind the `?`.
+    query: Secret,
     /// The whole body.
     body: Secret,
     /// What it is judged by.

@@ -174,7 +174,9 @@ impl World {
             exchange: BTreeMap::new(),
             known_as: BTreeMap::new(),
             redirect_uris: vec![RedirectUri::parse(PLACE).expect("it is a place")],
+            name: None,
             consent: Consent::Ask,
+            require_pushed_authorization_requests: false,
             disabled: false,
         };
         AuthorizationServer {
@@ -183,9 +185,15 @@ impl World {
             access_token_lifetime: Duration::from_secs(300),
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
             exchange_depth: 4,
             development_tokens: false,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+            signing: Signing {
+                algorithm: SigningAlgorithm::Es256,
+                keys: KeyOrigin::Files(Vec::new()),
+                encryption: None,
+            },
             clients: vec![client],
         }
     }

@@ -279,9 +279,15 @@ impl Scene {
             access_token_lifetime: Duration::from_secs(300),
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+            login: None,
             exchange_depth: 4,
             development_tokens: false,
-            signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+            signing: Signing {
+                algorithm: SigningAlgorithm::Es256,
+                keys: KeyOrigin::Files(Vec::new()),
+                encryption: None,
+            },
             clients: self.askers.iter().enumerate().map(|(at, asker)| asker.meant(at)).collect(),
         }
     }
@@ -321,8 +327,10 @@ impl Asker {
             exchange: self.edges.iter().map(|(api, rules)| (ResourceId(*api), edge(rules))).collect(),
             secret_method: None,
             known_as: known_as.filter_map(|(at, id)| Some((IssuerId(at), (*id)?.to_owned()))).collect(),
+            name: None,
             redirect_uris: Vec::new(),
             consent: Consent::Ask,
+            require_pushed_authorization_requests: false,
             disabled: false,
         }
     }

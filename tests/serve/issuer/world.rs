@@ -18,6 +18,7 @@ use narrowgate::oauth::{ScopePattern, SigningAlgorithm};
 use narrowgate::secret::Secret;
 use narrowgate::serve::{Gateway, Listening, NarrowedTokens, Serving};
 use narrowgate::snapshot::{Current, Issuing, Snapshot};
+use narrowgate::store::sealing::{RootKey, Seals};
 use narrowgate::store::{MemoryStore, Store};
 use narrowgate::telemetry::Metrics;
 use narrowgate::token::mint::{SigningKey, SigningKeyring, SigningKeys};
@@ -91,6 +92,7 @@ impl World {
             keys: Arc::new(SigningKeyring::new(issuer, fetcher.clone(), keys).unwrap()),
             revocations: Arc::new(Revocations::default()),
             store: plan.store,
+            seals: Seals::under(&RootKey::random().unwrap()),
             longest_lifetime: std::time::Duration::from_secs(86_400),
         };
         let keyrings = config.trusted_issuers.iter().map(|trusted| Keyring::new(trusted.clone(), fetcher.clone()));
@@ -218,8 +220,10 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         exchange: BTreeMap::new(),
         secret_method: None,
         known_as: BTreeMap::new(),
+        name: None,
         redirect_uris: Vec::new(),
         consent: Consent::Ask,
+        require_pushed_authorization_requests: false,
         disabled: false,
     };
     let with_matrix = |registered: Registered| Registered { resources: matrix.clone(), ..registered };
@@ -245,9 +249,11 @@ fn server(signer: &rcgen::KeyPair) -> AuthorizationServer {
         access_token_lifetime: Duration::from_secs(300),
         code_lifetime: AuthorizationServer::CODE_LIFETIME,
         refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
+        session_lifetime: AuthorizationServer::SESSION_LIFETIME,
+        login: None,
         exchange_depth: 4,
         development_tokens: false,
-        signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()) },
+        signing: Signing { algorithm: SigningAlgorithm::Es256, keys: KeyOrigin::Files(Vec::new()), encryption: None },
         clients,
     }
 }
