@@ -40,6 +40,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
 
+use self::browser::Passwords;
 use self::client_keys::ClientKeys;
 use self::throttle::Throttle;
 use super::proxy::Gateway;
@@ -55,6 +56,7 @@ struct Desk(Arc<Shared>);
 struct Shared {
     gateway: Gateway,
     throttle: Throttle,
+    passwords: Passwords,
     client_keys: ClientKeys,
 }
 
@@ -98,7 +100,8 @@ pub(super) struct Endpoints(Router);
 
 impl Endpoints {
     pub(super) fn new(gateway: Gateway) -> Self {
-        let shared = Shared { gateway, throttle: Throttle::default(), client_keys: ClientKeys::default() };
+        let (throttle, passwords, client_keys) = Default::default();
+        let shared = Shared { gateway, throttle, passwords, client_keys };
         let shared = Arc::new(shared);
         tokio::spawn(prune(Arc::downgrade(&shared), shared.gateway.current.replacements()));
         Self(router(Desk(shared)))
@@ -132,6 +135,7 @@ fn router(desk: Desk) -> Router {
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
         .merge(for_everybody)
+        .merge(browser::router())
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
 }
