@@ -6,4 +6,6 @@ mod record;
 mod refusals;
 mod tokens;
 mod transport;
+mod visitor;
+mod walk;
 mod world;
