@@ -39,6 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
+pub(super) use browser::cookies::without_ours;
 
 use self::browser::Passwords;
 use self::client_keys::ClientKeys;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{Client as Registered, ClientAuthentication, Config, Consent, GrantType, LocalUser, UserLogin};
+use narrowgate::config::{
+    Client as Registered, ClientAuthentication, Config, Consent, GrantType, LocalUser, UserLogin,
+};
 use narrowgate::issuer::{CodeRecord, GrantRecord};
 use narrowgate::oauth::RedirectUri;
 use narrowgate::secret::Secret;
@@ -171,7 +173,8 @@ impl<'w> Visitor<'w> {
 
     /// Fills in the form of the login page.
     pub async fn log_in(&mut self, page: &Page, name: &str, password: &str) -> Page {
-        let form = [("transaction", page.hidden("transaction")), ("username", name.into()), ("password", password.into())];
+        let form =
+            [("transaction", page.hidden("transaction")), ("username", name.into()), ("password", password.into())];
         let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let page = self.post("/login", &form).await;
         self.follow(page).await

@@ -16,7 +16,9 @@ async fn a_user_logs_in_consents_and_the_client_gets_a_code() {
     let both = asking(&[("resource", ONE), ("resource", TWO), ("scope", "read write reports openid offline_access")]);
     let consent = browser.to_consent(&both).await;
     assert_eq!(consent.title(), "Allow Reporting &#60;App&#62;?");
-    for text in ["alice", "Documents", ONE, TWO, "Read your documents", "Change your documents", "reports", "app.example"] {
+    for text in
+        ["alice", "Documents", ONE, TWO, "Read your documents", "Change your documents", "reports", "app.example"]
+    {
         assert!(consent.text.contains(text), "{text}: {}", consent.text);
     }
     let answer = browser.answer(&consent, "allow", &[]).await;
@@ -112,7 +114,9 @@ async fn a_program_on_the_users_machine_always_asks() {
         let mut browser = Visitor::new(&world);
         let asks = asking(&[("client_id", "program"), ("redirect_uri", MACHINE)]);
         let page = browser.to_consent(&asks).await;
-        assert!(page.field("content-security-policy").unwrap().contains("form-action 'self' https: http://127.0.0.1:7777;"));
+        assert!(
+            page.field("content-security-policy").unwrap().contains("form-action 'self' https: http://127.0.0.1:7777;")
+        );
         assert!(page.text.contains("program on this computer"));
         let answer = browser.answer(&page, "allow", &[]).await;
         assert!(answer.location.as_ref().unwrap().starts_with(MACHINE));
