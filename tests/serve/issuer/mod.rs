@@ -1,7 +1,10 @@
 //! The issuer's endpoints, asked by sockets.
 
 mod authentication;
+mod authorize;
 mod documents;
+mod forgeries;
+mod grants;
 mod record;
 mod refusals;
 mod tokens;
