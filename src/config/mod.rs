@@ -35,6 +35,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod login;
 mod matching;
 mod matrix;
 mod model;
