@@ -93,7 +93,8 @@ fn known_provider(reader: &mut Reader, key: &Key, issuers: &Issuers) -> Option<I
         return None;
     };
     if url.scheme() != "https" && !is_loopback(url) {
-        let message = format!("`{}` is reached without TLS, so whoever is on the way could log in as anybody", key.shown());
+        let message =
+            format!("`{}` is reached without TLS, so whoever is on the way could log in as anybody", key.shown());
         reader.log.error(key.place, message, "`insecure_http` does not go as far as logins; use `https`");
         return None;
     }
@@ -151,7 +152,8 @@ fn scopes(reader: &mut Reader, node: &Node) -> Option<Vec<Scope>> {
         let hint = "a scope is a word without spaces and quotes, like `profile` (RFC 6749 section 3.3)";
         reader.log.error(node.place, "what stands here is not all scopes", hint);
     } else if !words.iter().any(|word| word == OPENID) && reader.log.errors() == before {
-        let hint = "write it with the others, like `[openid, email]`: without it the provider does not say who logged in";
+        let hint =
+            "write it with the others, like `[openid, email]`: without it the provider does not say who logged in";
         reader.log.error(node.place, "`openid` is not among the scopes", hint);
     }
     Some(scopes)

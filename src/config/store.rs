@@ -86,27 +86,25 @@ pub(super) fn decide(
 
 /// A database is read by whoever has a copy of it, so what is secret there needs a key from elsewhere.
 fn check_sealed(reader: &mut Reader, store: &WrittenStore, server: &WrittenServer) {
-    let is_database = matches!(store.location, Some(StoreLocation::Postgres(_)));
     let Some(Signing { keys, encryption: None, .. }) = server.server.as_ref().map(|server| &server.signing) else {
         return;
     };
-    let (what, way_out) = match keys {
-        KeyOrigin::Store { .. } => {
-            ("keys that are made here are kept", "; or bring keys of your own with `signing.keys`")
-        }
-        KeyOrigin::Files(_) if server.login.is_some() => ("what users grant is kept", ""),
-        KeyOrigin::Files(_) => return,
-    };
-    if is_database {
-        let way_out = if server.login.is_some() { "" } else { way_out };
-        let message = format!("{what} in the database, and nothing is given to encrypt them under");
-        let message = if what.starts_with("what") { message.replace("them", "it") } else { message };
-        let hint = format!(
-            "write `signing: {{ key_encryption: \"${{KEY_ENCRYPTION}}\" }}` in the issuer, the same for every node \
-             (`openssl rand -base64 32`){way_out}"
-        );
-        reader.log.error(store.place, message, hint);
+    if !matches!(store.location, Some(StoreLocation::Postgres(_))) {
+        return;
     }
+    let (message, way_out) = match (keys, &server.login) {
+        (KeyOrigin::Files(_), None) => return,
+        (KeyOrigin::Store { .. }, None) => (
+            "keys that are made here are kept in the database, and nothing is given to encrypt them under",
+            "; or bring keys of your own with `signing.keys`",
+        ),
+        (_, Some(_)) => ("what users grant is kept in the database, and nothing is given to encrypt it under", ""),
+    };
+    let hint = format!(
+        "write `signing: {{ key_encryption: \"${{KEY_ENCRYPTION}}\" }}` in the issuer, the same for every node \
+         (`openssl rand -base64 32`){way_out}"
+    );
+    reader.log.error(store.place, message, hint);
 }
 
 fn logins_are_forgotten(reader: &mut Reader, place: Place) {

@@ -36,12 +36,20 @@ pub(super) fn users(reader: &mut Reader, node: &Node, issuers: &Issuers) -> Opti
     let section = reader.section(node, "`users`")?;
     if section.entries().len() > MAX_USERS {
         let message = format!("there are more than {MAX_USERS} users");
-        reader.log.error(section.place(), message, "this list is for demos and tests; let an OpenID provider keep them");
+        reader.log.error(
+            section.place(),
+            message,
+            "this list is for demos and tests; let an OpenID provider keep them",
+        );
         return None;
     }
     if let Some(issuer) = issuers.0.iter().find(|issuer| issuer.name == UserLogin::LOCAL) {
         let message = "`local` is the prefix of the users in `login.users`";
-        reader.log.error(issuer.place, message, "call this issuer something else: its subjects would read like those users");
+        reader.log.error(
+            issuer.place,
+            message,
+            "call this issuer something else: its subjects would read like those users",
+        );
     }
     if !section.is_empty() {
         let message = "users log in with passwords from this file: that is for demos and tests";
