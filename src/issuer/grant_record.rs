@@ -125,21 +125,6 @@ impl GrantRecord {
         self.ends
     }
 
-    /// The record cut to what its user still agrees to: of each resource, by its key, the scopes that are listed. Nothing if
-    /// nothing is left.
-    pub fn limited_to(&self, consented: &BTreeMap<String, BTreeSet<String>>) -> Option<Self> {
-        let mut resources = BTreeMap::new();
-        for (key, scopes) in &self.resources {
-            let Some(agreed) = consented.get(key.as_str()) else { continue };
-            let left: BTreeSet<Scope> =
-                scopes.iter().filter(|scope| agreed.contains(scope.as_str())).cloned().collect();
-            if !left.is_empty() || scopes.is_empty() {
-                resources.insert(key.clone(), left);
-            }
-        }
-        (!resources.is_empty()).then(|| Self { resources, ..self.clone() })
-    }
-
     /// One token of this grant, by what the configuration allows now.
     ///
     /// # Errors

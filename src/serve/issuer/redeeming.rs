@@ -83,7 +83,7 @@ async fn still_agreed(issuing: &Issuing, client: &Client, record: &GrantRecord) 
         Consent::Never => Ok(record.clone()),
         Consent::Ask => {
             let agreed = issuing.store.consent_of(&client.id, &record.subject().to_string()).await?;
-            Ok(record.limited_to(&agreed).ok_or(NoGrant::Withdrawn)?)
+            Ok(record.clone().limited_to(&agreed).ok_or(NoGrant::Withdrawn)?)
         }
     }
 }
