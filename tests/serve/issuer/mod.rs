@@ -2,10 +2,15 @@
 
 mod authentication;
 mod authorize;
+mod codes;
 mod documents;
 mod forgeries;
+mod granted;
 mod grants;
+mod pages;
+mod pushed;
 mod record;
+mod refresh_tokens;
 mod refusals;
 mod tokens;
 mod transport;
