@@ -9,6 +9,7 @@ mod granted;
 mod grants;
 mod pages;
 mod pushed;
+mod pushed_walk;
 mod record;
 mod refresh_tokens;
 mod refusals;
