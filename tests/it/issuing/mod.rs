@@ -21,6 +21,7 @@ mod database;
 mod development;
 mod exchange;
 mod narrowing;
+mod pages;
 mod taken_back;
 
 pub const ONE: &str = "https://api1.example.com";
