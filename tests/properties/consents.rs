@@ -1,5 +1,6 @@
 //! P3, where a user is asked: for any matrix, request, consent and later configuration, a token of the grant has one audience
-//! that was granted, and no scope outside of what was granted, what the matrix allows and what the resource owns by then.
+//! that was granted, and no scope outside of what was granted, what the matrix allows and what the resource owns by then; and
+//! none is for an API that is not for the user (`access`).
 
 use std::collections::BTreeSet;
 
@@ -33,6 +34,14 @@ proptest! {
     }
 
     #[test]
+    fn a_user_is_asked_for_nothing_that_is_not_for_him(scene in any_scene()) {
+        let shown = scene.within_reach().map(|asked| {
+            asked.grant.iter().map(|(ResourceId(api), scopes)| (*api, words(scopes))).collect()
+        });
+        prop_assert_eq!(shown, scene.within_reach_by_contract());
+    }
+
+    #[test]
     fn what_is_granted_was_asked_for(scene in any_scene()) {
         let record = scene.record();
         let kept = record.as_ref().map(|record| {
@@ -55,6 +64,8 @@ proptest! {
             // Once more, and straight from the promise.
             let api = grant.resource().0;
             let name = scene.later.name_of(api);
+            let demanded = scene.later.api(name).and_then(|api| api.access);
+            prop_assert!(demanded.is_none_or(|group| scene.groups.contains(&group)));
             prop_assert_eq!(grant.audience().as_str(), key(name));
             let granted = record.resources().get(grant.audience());
             prop_assert!(granted.is_some_and(|granted| grant.scopes().is_subset(granted)));
