@@ -98,7 +98,7 @@ fn some_of<const N: usize>(pool: [&'static str; N]) -> impl Strategy<Value = Vec
 
 fn any_api() -> impl Strategy<Value = Api> {
     let row = prop::option::weighted(0.9, some_of(PATTERNS));
-    let access = prop::option::weighted(0.3, prop::sample::select(GROUPS.to_vec()));
+    let access = prop::option::weighted(0.25, prop::sample::select(GROUPS.to_vec()));
     (some_of(PATTERNS), subsequence(PATTERNS.to_vec(), 0..2), prop::bool::weighted(0.93), row, access)
         .prop_map(|(scopes, required, is_open, row, access)| Api { scopes, required, is_open, access, row })
 }
@@ -131,7 +131,7 @@ pub fn any_scene() -> impl Strategy<Value = Scene> {
     let later_names = prop_oneof![4 => prop::collection::vec(0..APIS, 1), 2 => names()];
     let scopes = || prop::option::weighted(0.4, subsequence(UNIVERSE.to_vec(), 1..4));
     let ticked = prop::collection::btree_map(0..APIS, some_of(UNIVERSE), 1..8);
-    let groups = prop_oneof![1 => subsequence(GROUPS.to_vec(), 0..2), 2 => Just(GROUPS.to_vec())];
+    let groups = prop_oneof![1 => subsequence(GROUPS.to_vec(), 0..2), 4 => Just(GROUPS.to_vec())];
     let request = (names(), scopes(), ticked, groups, prop::bool::weighted(0.6));
     let head = any_world().prop_flat_map(|before| (Just(before.clone()), any_later(before)));
     (head, request, later_names, prop::option::weighted(0.3, subsequence(UNIVERSE.to_vec(), 1..3))).prop_map(
