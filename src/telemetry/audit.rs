@@ -17,10 +17,30 @@ pub enum Deed {
     AuthenticationFailed,
     /// Too many proofs failed before, and this one was not looked at.
     Throttled,
+    /// A code was shown again by whoever had used it: what it gave has ended.
+    CodeReused,
+    /// A refresh token was shown that was spent before: its family has ended.
+    RefreshReused,
     /// A token or a grant was taken back.
     TokenRevoked,
+    /// An operator has taken a user's grant back.
+    GrantRevoked,
     /// A client would have taken back what is another's.
     RevocationRefused,
+    /// What a client asked a user for was not given.
+    AuthorizationRefused,
+    /// A code was given out, for a resource.
+    CodeIssued,
+    /// A user agreed to what a client asked for.
+    ConsentGranted,
+    /// He took it back.
+    ConsentWithdrawn,
+    /// He logged in.
+    LoginSucceeded,
+    /// Somebody tried to.
+    LoginFailed,
+    /// He logged out.
+    LoggedOut,
 }
 
 impl Deed {
@@ -31,8 +51,18 @@ impl Deed {
             Self::TokenRefused => "token_refused",
             Self::AuthenticationFailed => "authentication_failed",
             Self::Throttled => "throttled",
+            Self::CodeReused => "code_reused",
+            Self::RefreshReused => "refresh_reused",
             Self::TokenRevoked => "token_revoked",
+            Self::GrantRevoked => "grant_revoked",
             Self::RevocationRefused => "revocation_refused",
+            Self::AuthorizationRefused => "authorization_refused",
+            Self::CodeIssued => "code_issued",
+            Self::ConsentGranted => "consent_granted",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::LoginSucceeded => "login_succeeded",
+            Self::LoginFailed => "login_failed",
+            Self::LoggedOut => "logged_out",
         }
     }
 }
