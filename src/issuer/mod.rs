@@ -25,6 +25,7 @@ mod introspection;
 mod metadata;
 mod narrowing;
 mod policy;
+mod provider;
 mod refresh_token;
 mod refusal;
 mod request;
@@ -56,6 +57,10 @@ pub use introspection::introspect;
 pub use metadata::metadata;
 pub use narrowing::narrow;
 pub use policy::Policy;
+pub use provider::{
+    Answer, ExpectedIdToken, IdToken, IdTokenFault, Identity, IdentityFault, InvalidProvider, LoginAttempt, LoginDemand,
+    ProviderMetadata, ProviderResponse, ProvenLogin, ResponseFault, UnreadableAttempt, UserInfoFault,
+};
 pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType};

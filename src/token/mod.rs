@@ -23,6 +23,7 @@ pub use claims::{ClaimForm, Words, claim, has, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use keys::{Keyring, KeyringStatus};
+pub use json::{NotStrictObject, parse_object};
 pub use rejection::Refused;
 pub use revocations::Revocations;
 pub use verify::{LEEWAY, OwnIssuer, Presented, TrustedKeys, VerifiedToken, Voucher, prove_asked_about, verify};
