@@ -58,8 +58,8 @@ pub use metadata::metadata;
 pub use narrowing::narrow;
 pub use policy::Policy;
 pub use provider::{
-    Answer, ExpectedIdToken, IdToken, IdTokenFault, Identity, IdentityFault, InvalidProvider, LoginAttempt, LoginDemand,
-    ProviderMetadata, ProviderResponse, ProvenLogin, ResponseFault, UnreadableAttempt, UserInfoFault,
+    Answer, ExpectedIdToken, IdToken, IdTokenFault, Identity, IdentityFault, InvalidProvider, LoginAttempt,
+    LoginDemand, ProvenLogin, ProviderMetadata, ProviderResponse, ResponseFault, UnreadableAttempt, UserInfoFault,
 };
 pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;

@@ -21,6 +21,10 @@ pub enum Deed {
     TokenRevoked,
     /// A client would have taken back what is another's.
     RevocationRefused,
+    /// A user has logged in.
+    LoginSucceeded,
+    /// A login came to nothing.
+    LoginFailed,
 }
 
 impl Deed {
@@ -33,6 +37,8 @@ impl Deed {
             Self::Throttled => "throttled",
             Self::TokenRevoked => "token_revoked",
             Self::RevocationRefused => "revocation_refused",
+            Self::LoginSucceeded => "login_succeeded",
+            Self::LoginFailed => "login_failed",
         }
     }
 }

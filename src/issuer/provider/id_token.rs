@@ -181,10 +181,7 @@ fn check_parties(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) ->
 }
 
 /// When it was made, and when the user logged in, if it says that.
-fn check_times(
-    claims: &Map<String, Value>,
-    now: Timestamp,
-) -> Result<(Timestamp, Option<Timestamp>), IdTokenFault> {
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(Timestamp, Option<Timestamp>), IdTokenFault> {
     let soon = now.0.saturating_add(LEEWAY);
     let exp = time(claims, "exp").ok().flatten().ok_or(IdTokenFault::Expired)?;
     if exp.saturating_add(LEEWAY) <= now.0 {

@@ -41,6 +41,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub(super) use bridge::{answer, beside, errand, peer};
 
 use self::client_keys::ClientKeys;
+use self::provider::known::Providers;
 use self::throttle::Throttle;
 use super::proxy::Gateway;
 use crate::issuer::{Endpoint, OneUse};
@@ -56,6 +57,7 @@ struct Shared {
     gateway: Gateway,
     throttle: Throttle,
     client_keys: ClientKeys,
+    providers: Providers,
 }
 
 impl Deref for Desk {
@@ -98,18 +100,20 @@ pub(super) struct Endpoints(Router);
 
 impl Endpoints {
     pub(super) fn new(gateway: Gateway) -> Self {
-        let shared = Shared { gateway, throttle: Throttle::default(), client_keys: ClientKeys::default() };
-        let shared = Arc::new(shared);
+        let (throttle, client_keys, providers) = (Throttle::default(), ClientKeys::default(), Providers::default());
+        let shared = Arc::new(Shared { gateway, throttle, client_keys, providers });
         tokio::spawn(prune(Arc::downgrade(&shared), shared.gateway.current.replacements()));
         Self(router(Desk(shared)))
     }
 }
 
-/// Ends the keyrings of clients that each new configuration has no more, for as long as there are endpoints.
+/// Ends what is known of clients and providers that each new configuration has no more, for as long as there are endpoints.
 async fn prune(shared: Weak<Shared>, mut replacements: watch::Receiver<u64>) {
     while replacements.changed().await.is_ok() {
         let Some(shared) = shared.upgrade() else { return };
-        shared.client_keys.prune(&shared.gateway.current.load().config);
+        let snapshot = shared.gateway.current.load();
+        shared.client_keys.prune(&snapshot.config);
+        shared.providers.prune(&snapshot.config);
     }
 }
 
@@ -132,6 +136,7 @@ fn router(desk: Desk) -> Router {
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
         .merge(for_everybody)
+        .route(Endpoint::LoginCallback.path(), get(provider::callback::answer))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
 }
