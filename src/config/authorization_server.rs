@@ -4,6 +4,7 @@
 //! it has one spelling, and nothing here repairs it. Deliberately absent: a way to serve it in the clear beyond this
 //! machine.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use url::Url;
@@ -11,6 +12,7 @@ use url::Url;
 use super::clients::{self, WrittenClient};
 use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
+use super::login::{self, WrittenLogin};
 use super::matrix::Resources;
 use super::model::{AuthorizationServer, KeyOrigin, LONGEST_ACCESS_TOKEN, Limits};
 use super::read::{Reader, Section};
@@ -22,6 +24,13 @@ use crate::oauth::{InvalidIndicator, ResourceIndicator};
 const MIN_LIFETIME: Duration = Duration::from_secs(10);
 const LONG_LIFETIME: Duration = Duration::from_secs(3600);
 const USUAL_LIFETIME: Duration = Duration::from_secs(300);
+
+/// Bounds of the life of a code: whoever gets one redeems it at once (RFC 9700 §2.1.1 wants it short).
+const CODE: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(60);
+/// Bounds of the life of a user's grant.
+const REFRESH_TOKEN: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(365 * 24 * 3600);
+/// Bounds of how long a user stays logged in.
+const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(30 * 24 * 3600);
 
 /// The longest chain of actors that may be allowed, and what is allowed where nobody says.
 const MAX_DEPTH: u64 = 8;
@@ -39,6 +48,8 @@ pub(super) struct WrittenServer {
     pub(super) key_files: Vec<Place>,
     /// Whether its keys come from files.
     pub(super) has_key_files: bool,
+    /// How users log in, if they do.
+    pub(super) login: Option<WrittenLogin>,
     /// Nothing if it has faults.
     pub(super) server: Option<AuthorizationServer>,
 }
@@ -57,37 +68,39 @@ pub(super) fn server(reader: &mut Reader, node: &Node, around: &Neighbours<'_>) 
     let url_hint = "write the public URL of this issuer, like `url: https://auth.example.com`";
     let url = section.required(reader, "url", url_hint, url);
     let most = around.limits.token_lifetime;
-    let lifetime = section.optional(reader, "lifetimes", |reader, node| lifetimes(reader, node, most)).flatten();
+    let lifetimes =
+        section.optional(reader, "lifetimes", |reader, node| lifetimes(reader, node, most)).unwrap_or_default();
     let exchange_depth = section.optional(reader, "exchange_depth", |reader, node| reader.integer(node, 0..=MAX_DEPTH));
     let development_tokens = section.optional(reader, "development_tokens", development_tokens).unwrap_or(false);
+    let login = section.get("login").map(|node| login::login(reader, node, around.issuers));
+    let has_login = login.is_some();
     let WrittenSigning { signing, key_files } =
-        section.get("signing").map_or_else(WrittenSigning::usual, |node| signing::signing(reader, node));
-    let clients = section
-        .optional(reader, "clients", |reader, node| clients::clients(reader, node, around.issuers, around.resources));
-    section.not_yet(reader, "login", "leave it out: clients get tokens for themselves, or exchange those of others");
+        section.get("signing").map_or_else(WrittenSigning::usual, |node| signing::signing(reader, node, has_login));
+    let around = clients::Around { issuers: around.issuers, resources: around.resources, has_login };
+    let clients = section.optional(reader, "clients", |reader, node| clients::clients(reader, node, &around));
     section.finish(reader);
     let clients = clients.unwrap_or_default();
     let read: Option<Vec<_>> = clients.iter().map(|written| written.client.clone()).collect();
     let has_key_files = signing.as_ref().is_some_and(|signing| matches!(signing.keys, KeyOrigin::Files(_)));
     let server = url.as_ref().zip(signing).zip(read).map(|(((issuer, url, _), signing), clients)| {
         let (issuer, url) = (issuer.clone(), url.clone());
-        let access_token_lifetime = lifetime.unwrap_or(USUAL_LIFETIME.min(most));
+        let access_token_lifetime = lifetimes.access_token.unwrap_or(USUAL_LIFETIME.min(most));
         let exchange_depth = usize::try_from(exchange_depth.unwrap_or(USUAL_DEPTH)).unwrap_or(usize::MAX);
         AuthorizationServer {
             issuer,
             url,
             access_token_lifetime,
-            code_lifetime: AuthorizationServer::CODE_LIFETIME,
-            refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
-            session_lifetime: AuthorizationServer::SESSION_LIFETIME,
-            login: None,
+            code_lifetime: lifetimes.code.unwrap_or(AuthorizationServer::CODE_LIFETIME),
+            refresh_token_lifetime: lifetimes.refresh_token.unwrap_or(AuthorizationServer::REFRESH_TOKEN_LIFETIME),
+            session_lifetime: lifetimes.session.unwrap_or(AuthorizationServer::SESSION_LIFETIME),
+            login: login.as_ref().and_then(|written| written.login.clone()),
             exchange_depth,
             development_tokens,
             signing,
             clients,
         }
     });
-    Some(WrittenServer { place, url, clients, key_files, has_key_files, server })
+    Some(WrittenServer { place, url, clients, key_files, has_key_files, login, server })
 }
 
 /// Whoever reaches the admin address may be anybody then, so it is told wherever it is on.
@@ -148,14 +161,28 @@ fn url(reader: &mut Reader, node: &Node) -> Option<(String, Url, Place)> {
     Some((text.to_owned(), url, node.place))
 }
 
+/// What `lifetimes` of the issuer says.
+#[derive(Default)]
+struct Lifetimes {
+    access_token: Option<Duration>,
+    code: Option<Duration>,
+    refresh_token: Option<Duration>,
+    session: Option<Duration>,
+}
+
 /// Reads `lifetimes` of the issuer.
-fn lifetimes(reader: &mut Reader, node: &Node, most: Duration) -> Option<Option<Duration>> {
+fn lifetimes(reader: &mut Reader, node: &Node, most: Duration) -> Option<Lifetimes> {
     let mut section = reader.section(node, "`lifetimes` of the issuer")?;
-    let lifetime = access_token(reader, &mut section, Some(most));
-    section.not_yet(reader, "code", "leave it out: nobody logs in here yet");
-    section.not_yet(reader, "refresh_token", "leave it out: a client asks anew with its own proof");
+    let access_token = access_token(reader, &mut section, Some(most));
+    let mut one = |key, bounds| section.optional(reader, key, |reader, node| reader.duration(node, bounds));
+    let lifetimes = Lifetimes {
+        access_token,
+        code: one("code", CODE),
+        refresh_token: one("refresh_token", REFRESH_TOKEN),
+        session: one("session", SESSION),
+    };
     section.finish(reader);
-    Some(lifetime)
+    Some(lifetimes)
 }
 
 /// Reads `access_token` of `lifetimes`, here or at a resource. `most` is what the gate takes, where it counts.

@@ -9,10 +9,14 @@ use super::fault::{FaultKind, Place};
 use super::issuers::Issuers;
 use super::keys;
 use super::matrix::{self, Resources, Row, Rows};
-use super::model::{Client, ClientAuthentication, Consent, GrantType, IssuerId, ResourceId, SecretMethod};
+use super::model::{Client, ClientAuthentication, GrantType, IssuerId, ResourceId, SecretMethod};
 use super::read::{Reader, Section};
 use super::yaml::{Key, Node};
 use crate::secret::Secret;
+
+use users::{ForUsers, Means, for_users};
+
+mod users;
 
 /// The longest client id, in bytes.
 const MAX_ID: usize = 256;
@@ -33,16 +37,19 @@ pub(super) struct WrittenClient {
     pub(super) client: Option<Client>,
 }
 
+/// What the other sections say that a client needs.
+pub(super) struct Around<'a> {
+    pub(super) issuers: &'a Issuers,
+    pub(super) resources: &'a Resources<'a>,
+    /// Whether the issuer says how users log in.
+    pub(super) has_login: bool,
+}
+
 /// Reads `clients`.
-pub(super) fn clients(
-    reader: &mut Reader,
-    node: &Node,
-    issuers: &Issuers,
-    resources: &Resources<'_>,
-) -> Option<Vec<WrittenClient>> {
+pub(super) fn clients(reader: &mut Reader, node: &Node, around: &Around<'_>) -> Option<Vec<WrittenClient>> {
     let section = reader.section(node, "`clients`")?;
-    let mut known = KnownAs { issuers, taken: HashMap::new() };
-    Some(section.entries().iter().map(|(key, node)| client(reader, key, node, &mut known, resources)).collect())
+    let mut known = KnownAs { issuers: around.issuers, taken: HashMap::new() };
+    Some(section.entries().iter().map(|(key, node)| client(reader, key, node, &mut known, around)).collect())
 }
 
 fn client<'n>(
@@ -50,7 +57,7 @@ fn client<'n>(
     key: &'n Key,
     node: &'n Node,
     known: &mut KnownAs<'n>,
-    resources: &Resources<'_>,
+    around: &Around<'_>,
 ) -> WrittenClient {
     let mut written =
         WrittenClient { id: key.text.clone(), place: key.place, keys_place: None, reached: Vec::new(), client: None };
@@ -60,20 +67,27 @@ fn client<'n>(
     let (authentication, secret_method) = authentication(reader, &mut section);
     written.keys_place = section.get("jwks").map(|node| node.place);
     let grants = section.optional(reader, "grants", grants);
-    let rows = matrix::rows(reader, &mut section, resources);
+    let rows = matrix::rows(reader, &mut section, around.resources);
     let known_as = section.optional(reader, "known_as", |reader, node| known.read(reader, node, &key.text));
     let disabled = section.optional(reader, "disabled", Reader::boolean);
-    section.not_yet(reader, "redirect_uris", "leave it out: nobody logs in here yet");
-    section.not_yet(reader, "consent", "leave it out: nobody logs in here yet");
-    check_use(reader, &mut section, grants.as_ref().map_or(&[], Vec::as_slice), &rows);
+    let for_users = for_users(reader, &mut section);
+    let means = Means {
+        grants: grants.as_ref().map_or(&[], Vec::as_slice),
+        has_rows: section.get("resources").is_some(),
+        has_login: around.has_login,
+        is_public: section.get("secret").is_none() && section.get("jwks").is_none(),
+    };
+    check_use(reader, &mut section, &means, &rows);
+    users::check(reader, &mut section, key, &means);
     section.finish(reader);
     written.reached = rows.places();
     if reader.log.errors() == before {
         let Rows { resources, default_resource, serves, exchange } = rows;
+        let ForUsers { name, redirect_uris, consent, require_pushed_authorization_requests } = for_users;
         let of_row = |row: Row<_>| (row.resource, row.scopes);
         written.client = authentication.map(|authentication| Client {
             id: key.text.clone(),
-            name: None,
+            name,
             grants: grants.unwrap_or_default().into_iter().map(|(grant, _)| grant).collect(),
             authentication,
             secret_method,
@@ -82,9 +96,9 @@ fn client<'n>(
             serves,
             exchange: exchange.into_iter().map(|row| (row.resource, row.scopes)).collect(),
             known_as: known_as.unwrap_or_default(),
-            redirect_uris: Vec::new(),
-            consent: Consent::Ask,
-            require_pushed_authorization_requests: false,
+            redirect_uris,
+            consent,
+            require_pushed_authorization_requests,
             disabled: disabled.unwrap_or(false),
         });
     }
@@ -198,36 +212,25 @@ fn grants(reader: &mut Reader, node: &Node) -> Option<Vec<(GrantType, Place)>> {
 }
 
 fn grant(reader: &mut Reader, node: &Node) -> Option<GrantType> {
-    let scalar = reader.scalar(node)?;
-    let later = match scalar.text.as_str() {
-        "authorization_code" => {
-            Some("leave it out: users log in where `trusted_issuers` say, and those tokens count here")
-        }
-        "refresh_token" => Some("leave it out: it comes with `authorization_code`"),
-        _ => None,
-    };
-    if let Some(hint) = later {
-        let message = format!("`{}` is not supported yet", scalar.shown());
-        reader.log.tell(FaultKind::NotSupportedYet, node.place, message, hint);
-        return None;
-    }
-    let words = [("client_credentials", GrantType::ClientCredentials), ("token_exchange", GrantType::TokenExchange)];
+    let words = [
+        ("authorization_code", GrantType::AuthorizationCode),
+        ("refresh_token", GrantType::RefreshToken),
+        ("client_credentials", GrantType::ClientCredentials),
+        ("token_exchange", GrantType::TokenExchange),
+    ];
     reader.choice(node, "grant", &words)
 }
 
 /// Refuses what a client could never use. What is there counts, also where it has faults of its own.
-fn check_use(reader: &mut Reader, section: &mut Section<'_>, grants: &[(GrantType, Place)], rows: &Rows) {
-    let is_public = section.get("secret").is_none() && section.get("jwks").is_none();
-    let has_rows = section.get("resources").is_some();
+fn check_use(reader: &mut Reader, section: &mut Section<'_>, means: &Means<'_>, rows: &Rows) {
+    let (is_public, has_rows) = (means.is_public, means.has_rows);
     let has_edges = section.get("exchange").is_some();
-    for (grant, place) in grants {
-        let word = match grant {
-            GrantType::TokenExchange => "token_exchange",
-            grant => grant.as_str(),
-        };
-        let leads_nowhere = match grant {
-            GrantType::TokenExchange => !has_rows && !has_edges,
-            _ => !has_rows,
+    for (grant, place) in means.grants {
+        let (word, leads_nowhere) = match grant {
+            GrantType::TokenExchange => ("token_exchange", !has_rows && !has_edges),
+            GrantType::ClientCredentials => (grant.as_str(), !has_rows),
+            // Those that users give have a judge of their own.
+            GrantType::AuthorizationCode | GrantType::RefreshToken => continue,
         };
         if is_public {
             let message = format!("`{word}` is for clients that prove who they are");
@@ -238,7 +241,7 @@ fn check_use(reader: &mut Reader, section: &mut Section<'_>, grants: &[(GrantTyp
             reader.log.error(*place, format!("`{word}` leads nowhere: the client may have no token"), hint);
         }
     }
-    let exchanges = grants.iter().any(|(grant, _)| *grant == GrantType::TokenExchange);
+    let exchanges = means.grants.iter().any(|(grant, _)| *grant == GrantType::TokenExchange);
     if let Some(node) = section.get("exchange").filter(|_| !exchanges) {
         let hint = "add it to `grants`, or take `exchange` out";
         reader.log.error(node.owner, "`exchange` does nothing without the grant `token_exchange`", hint);

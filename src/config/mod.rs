@@ -16,6 +16,7 @@ use read::{Reader, Section};
 use resource::{Surroundings, WrittenResource};
 use yaml::{Node, START};
 
+mod access;
 mod advice;
 mod authorization_server;
 mod changes;
@@ -35,6 +36,7 @@ mod issuers;
 mod keys;
 mod limits;
 mod listen;
+mod login;
 mod matching;
 mod matrix;
 mod model;
@@ -173,6 +175,7 @@ fn config(reader: &mut Reader, root: &Node) -> Option<(Config, Places)> {
         check::check_own_clients(reader, server, &resources);
         endpoints::check(reader, server, &issuers, &resources);
     }
+    access::check(reader, &issuers, &resources, has_issuer, server.as_ref());
     advice::advise(reader, &issuers, &resources, server.as_ref());
     let places = Places::new(reader.log.text(), &issuers, &resources, server.as_ref());
     // A section that is there and has faults has told them.

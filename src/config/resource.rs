@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::authorization_server;
+use super::claims;
 use super::defaults::{self, Shared};
 use super::fault::Place;
 use super::issuers::Issuers;
@@ -19,7 +20,7 @@ use super::yaml::{Key, Node};
 use crate::oauth::{InvalidIndicator, ResourceIndicator, ScopePattern};
 
 /// What has no meaning where nobody is asked for a token.
-pub(super) const ONLY_PROTECTED: [&str; 9] = [
+pub(super) const ONLY_PROTECTED: [&str; 10] = [
     "scopes",
     "required_scopes",
     "issuers",
@@ -27,6 +28,7 @@ pub(super) const ONLY_PROTECTED: [&str; 9] = [
     "identity_headers",
     "allowed_clients",
     "user_claims",
+    "access",
     "signing_algorithm",
     "lifetimes",
 ];
@@ -46,6 +48,8 @@ pub(super) struct WrittenResource {
     pub(super) audiences: Vec<(IssuerId, String, Place)>,
     /// The clients of our own issuer in `allowed_clients`, with their places.
     pub(super) own_clients: Vec<(String, Place)>,
+    /// Where it says which users it is for, if it does.
+    pub(super) access_place: Option<Place>,
     /// Nothing if it has faults that leave nothing to check.
     pub(super) resource: Option<Resource>,
 }
@@ -78,6 +82,7 @@ fn resource(reader: &mut Reader, key: &Key, node: &Node, around: &Surroundings<'
         demanded: Vec::new(),
         audiences: Vec::new(),
         own_clients: Vec::new(),
+        access_place: None,
         resource: None,
     };
     let indicator = indicator(reader, key);
@@ -163,6 +168,8 @@ fn content(
     }
     let user_claims =
         section.optional(reader, "user_claims", |reader, node| user_claims::read(reader, node, &declared));
+    written.access_place = section.get("access").map(|node| node.owner);
+    let access = section.optional(reader, "access", claims::require);
     let signing_algorithm = section.optional(reader, "signing_algorithm", signing::algorithm);
     let most = around.has_issuer.then_some(around.limits.token_lifetime);
     let access_token_lifetime =
@@ -193,7 +200,7 @@ fn content(
         on_removal: shared.on_removal.unwrap_or(OnRemoval::Drain),
         body_bytes: shared.body_bytes.unwrap_or(around.limits.body_bytes),
         user_claims: user_claims.unwrap_or_default(),
-        access: Vec::new(),
+        access: access.unwrap_or_default(),
         signing_algorithm,
         access_token_lifetime,
     })

@@ -44,8 +44,8 @@ impl WrittenSigning {
     }
 }
 
-/// Reads `signing`.
-pub(super) fn signing(reader: &mut Reader, node: &Node) -> WrittenSigning {
+/// Reads `signing`. Where users log in, what belongs to them is sealed, also if the keys are in files.
+pub(super) fn signing(reader: &mut Reader, node: &Node, has_login: bool) -> WrittenSigning {
     let mut written = WrittenSigning { signing: None, key_files: Vec::new() };
     let before = reader.log.errors();
     let Some(mut section) = reader.section(node, "`signing`") else { return written };
@@ -59,7 +59,8 @@ pub(super) fn signing(reader: &mut Reader, node: &Node) -> WrittenSigning {
             ("rotate_every", "whoever makes the files rotates them, by changing the list"),
             ("key_encryption", "the files are read as they are, and nothing of them is kept"),
         ] {
-            if let Some(node) = section.get(key) {
+            let does_nothing = !(has_login && key == "key_encryption");
+            if let Some(node) = section.get(key).filter(|_| does_nothing) {
                 let message = format!("`keys` and `{key}` exclude one another");
                 reader.log.error(node.owner, message, format!("{why}; take one of the two out"));
             }
@@ -120,15 +121,20 @@ fn key_files(reader: &mut Reader, node: &Node, places: &mut Vec<Place>) -> Optio
 }
 
 fn check_key(reader: &mut Reader, node: &Node, pem: &Secret) -> Option<()> {
-    let keys = PrivateKeyDer::pem_slice_iter(pem.expose()).collect::<Result<Vec<_>, _>>();
-    let (why, hint) = match keys.map_or(0, |keys| keys.len()) {
-        1 => return Some(()),
-        0 => ("holds no private key", "a PEM file has `-----BEGIN PRIVATE KEY-----` in it, without a password"),
-        _ => ("holds more than one private key", "give each key a file of its own"),
-    };
+    let Err((why, hint)) = one_private_key(pem) else { return Some(()) };
     let message = format!("the file `{}` {why}", reader.scalar(node)?.shown());
     reader.log.error(node.place, message, hint);
     None
+}
+
+/// Whether a PEM holds one private key; or why not, as the end of a sentence, and what to do.
+pub(super) fn one_private_key(pem: &Secret) -> Result<(), (&'static str, &'static str)> {
+    let keys = PrivateKeyDer::pem_slice_iter(pem.expose()).collect::<Result<Vec<_>, _>>();
+    match keys.map_or(0, |keys| keys.len()) {
+        1 => Ok(()),
+        0 => Err(("holds no private key", "a PEM file has `-----BEGIN PRIVATE KEY-----` in it, without a password")),
+        _ => Err(("holds more than one private key", "give each key a file of its own")),
+    }
 }
 
 fn key_encryption(reader: &mut Reader, node: &Node) -> Option<Secret> {

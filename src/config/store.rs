@@ -66,17 +66,15 @@ pub(super) fn decide(
         }
         let message = "nothing is kept: with `signing.keys` and no `store`, what was revoked is forgotten at a restart";
         let hint = "write `store: narrowgate.redb`; or `store: memory`, if tokens are short enough for that";
-        reader.log.tell(FaultKind::StateForgotten, server.place, message, hint);
+        match &server.login {
+            None => reader.log.tell(FaultKind::StateForgotten, server.place, message, hint),
+            Some(login) => logins_are_forgotten(reader, login.place),
+        }
         return Some(StoreLocation::Memory);
     };
-    let signing = server.server.as_ref().map(|server| &server.signing);
-    if let (Some(StoreLocation::Postgres(_)), Some(Signing { keys: KeyOrigin::Store { .. }, encryption: None, .. })) =
-        (&store.location, signing)
-    {
-        let message = "keys that are made here are kept in the database, and nothing is given to encrypt them under";
-        let hint = "write `signing: { key_encryption: \"${KEY_ENCRYPTION}\" }` in the issuer, the same for every node \
-                    (`openssl rand -base64 32`); or bring keys of your own with `signing.keys`";
-        reader.log.error(store.place, message, hint);
+    check_sealed(reader, &store, server);
+    if let Some(login) = server.login.as_ref().filter(|_| store.location == Some(StoreLocation::Memory)) {
+        logins_are_forgotten(reader, login.place);
     }
     if store.location == Some(StoreLocation::Memory) && server.server.is_some() && !server.has_key_files {
         let message = "keys that are made here are kept in the store, so it cannot be `memory`";
@@ -84,4 +82,32 @@ pub(super) fn decide(
         reader.log.error(store.place, message, hint);
     }
     store.location
+}
+
+/// A database is read by whoever has a copy of it, so what is secret there needs a key from elsewhere.
+fn check_sealed(reader: &mut Reader, store: &WrittenStore, server: &WrittenServer) {
+    let Some(Signing { keys, encryption: None, .. }) = server.server.as_ref().map(|server| &server.signing) else {
+        return;
+    };
+    if !matches!(store.location, Some(StoreLocation::Postgres(_))) {
+        return;
+    }
+    let (message, way_out) = match (keys, &server.login) {
+        (KeyOrigin::Files(_), None) => return,
+        (KeyOrigin::Store { .. }, None) => (
+            "keys that are made here are kept in the database, and nothing is given to encrypt them under",
+            "; or bring keys of your own with `signing.keys`",
+        ),
+        (_, Some(_)) => ("what users grant is kept in the database, and nothing is given to encrypt it under", ""),
+    };
+    let hint = format!(
+        "write `signing: {{ key_encryption: \"${{KEY_ENCRYPTION}}\" }}` in the issuer, the same for every node \
+         (`openssl rand -base64 32`){way_out}"
+    );
+    reader.log.error(store.place, message, hint);
+}
+
+fn logins_are_forgotten(reader: &mut Reader, place: Place) {
+    let message = "logins, what users granted and what was revoked are forgotten at a restart";
+    reader.log.tell(FaultKind::StateForgotten, place, message, "write `store: narrowgate.redb` to keep them");
 }

@@ -9,6 +9,9 @@ use super::read::Reader;
 use super::yaml::Node;
 
 const DURATION_HINT: &str = "write a whole number and `ms`, `s`, `m`, `h` or `d`, like `90s`";
+/// The longest name for people, in characters.
+const MAX_LABEL: usize = 80;
+
 const SIZE_HINT: &str = "write a whole number of bytes, or one with `KiB`, `MiB`, `GiB` or `TiB`, like `64KiB`";
 
 impl Reader {
@@ -86,6 +89,20 @@ impl Reader {
         Some(size)
     }
 
+    /// A name for people: one line that looks like what it says.
+    pub(super) fn label(&mut self, node: &Node) -> Option<String> {
+        let text = self.string(node)?;
+        let why = match text.as_str() {
+            text if text.chars().count() > MAX_LABEL => "is longer than 80 characters",
+            text if text.trim() != text => "begins or ends with a space",
+            text if text.chars().any(is_unseen) => "holds a character that nobody sees",
+            _ => return Some(text),
+        };
+        let message = format!("`{}` {why}", self.scalar(node)?.shown());
+        self.log.error(node.place, message, "write a short name on one line; users read it");
+        None
+    }
+
     /// A list of texts, none twice.
     pub(super) fn strings(&mut self, node: &Node) -> Option<Vec<String>> {
         let mut seen: Vec<String> = Vec::new();
@@ -108,6 +125,12 @@ impl Reader {
         let shown = scalar.shown();
         self.log.error(node.place, format!("`{shown}` stands here twice"), "once is enough; is another one meant?");
     }
+}
+
+/// A control character, or one that is not seen or turns the direction of what is: names that users trust have none.
+fn is_unseen(c: char) -> bool {
+    let is_format = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
+    c.is_control() || is_format || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
 /// The text, if it is nothing but digits.

@@ -3,7 +3,8 @@
 //!
 //! The line `development_tokens: true` opens this, and the subject only: one resource, scopes of the client's own matrix, the
 //! resource's lifetime, its owner's veto. It stands for a login, so the client's `grants` and its proof do not matter.
-//! Deliberately absent: actors, claims of the user, and anything that was sent in a message: it may be a secret.
+//! An API that is for some users only (`access`) is for those of `login.users` who may have it: of all others nothing is known
+//! here. Deliberately absent: actors, claims of the user, and anything that was sent in a message: it may be a secret.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use super::request::scopes;
 use super::scopes::own_scopes;
 use super::token_exchange::vouched_for;
 use super::{Grant, Party, Policy, Refusal};
-use crate::config::{Client, IssuerId, ResourceId, SubjectForm};
+use crate::config::{Client, IssuerId, ResourceId, SubjectForm, UserLogin};
 use crate::oauth::{OAuthError, ResourceIndicator};
 
 /// The longest subject, in characters (OpenID Connect Core §2 has the same bound).
@@ -113,12 +114,15 @@ pub fn development_token(policy: &Policy<'_>, wanted: &DevelopmentToken) -> Resu
     let resource = resource.ok_or_else(|| unknown_or_closed(policy, &wanted.resource))?;
     let client = client(policy, resource, wanted.client_id.as_deref())?;
     let asked = wanted.scope.as_deref().map(scopes).transpose().map_err(|_| DevelopmentFault::ScopeMalformed)?;
+    let subject = subject(policy, &wanted.sub)?;
+    let known_of_him = policy.local_user(&subject).map(|user| user.claims.clone()).unwrap_or_default();
+    policy.admits(resource, &known_of_him).then_some(()).ok_or(Refusal::UserNotAdmitted)?;
     let parts = Parts {
         resource,
         holder: Holder::Client(client),
         available: own_scopes(client, resource, asked.as_ref()),
         asked: asked.as_ref(),
-        subject: subject(policy, &wanted.sub)?,
+        subject,
         act: Vec::new(),
         expires_no_later_than: None,
         earlier: None,
@@ -171,6 +175,10 @@ fn subject(policy: &Policy<'_>, text: &str) -> Result<Party, DevelopmentFault> {
     }
     let issuers = &policy.config.trusted_issuers;
     if let Some((name, value)) = text.split_once('|') {
+        let local = Party { issuer: Some(UserLogin::local()), value: value.to_owned() };
+        if name == UserLogin::LOCAL && policy.local_user(&local).is_some() {
+            return Ok(local);
+        }
         let Some(issuer) = issuers.iter().position(|trusted| trusted.name.as_str() == name) else {
             let names = issuers.iter().map(|trusted| trusted.name.to_string()).collect();
             return Err(DevelopmentFault::SubjectIssuerUnknown(names));

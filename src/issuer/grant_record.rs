@@ -16,12 +16,14 @@ use super::scopes::kept;
 use super::target::{owns, told};
 use super::{Asked, Grant, Party, Policy, Refusal, Wanted};
 use crate::clock::Timestamp;
-use crate::config::{Client, ResourceId, SubjectForm};
+use crate::config::{Client, ResourceId, SubjectForm, UserLogin};
 use crate::oauth::{AuthorizationError, ResourceIndicator, Scope};
 use crate::token::mint::GrantId;
 
+mod consented;
 mod written;
 
+pub use consented::consent_covers;
 pub use written::UnreadableRecord;
 
 /// What a user has granted to a client. Nothing adds to it.
@@ -50,7 +52,8 @@ pub struct Consenting {
 
 impl GrantRecord {
     /// What is left of `asked` after the user has ticked: those scopes, and those that a ticked resource requires of every
-    /// request. A resource that is no key of `ticked` is declined whole. A tick beside what was asked counts for nothing.
+    /// request. A resource that is no key of `ticked` is declined whole, and one that is not for this user is left out. A tick
+    /// beside what was asked counts for nothing.
     ///
     /// # Errors
     ///
@@ -68,6 +71,9 @@ impl GrantRecord {
             let Some((known, ticked)) = policy.resource(*id).zip(ticked.get(id)) else {
                 continue;
             };
+            if !policy.admits(*id, &user.user_claims) {
+                continue;
+            }
             let is_required =
                 |scope: &Scope| known.required_scopes.iter().any(|pattern| pattern.covers(scope.as_str()));
             let left = scopes.iter().filter(|scope| ticked.contains(*scope) || is_required(scope));
@@ -123,12 +129,15 @@ impl GrantRecord {
     ///
     /// # Errors
     ///
-    /// [`Refusal::GrantNotTheirs`], [`Refusal::SubjectGone`], `invalid_target` and `invalid_scope`.
+    /// [`Refusal::GrantNotTheirs`], [`Refusal::SubjectGone`], `invalid_target` (also where the user may not have the API) and
+    /// `invalid_scope`.
     pub(super) fn grant(&self, policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Result<Grant, Refusal> {
         self.check_theirs(client)?;
         self.is_still_somebody(policy).then_some(()).ok_or(Refusal::SubjectGone)?;
         let asked = wanted.scopes.clone().and_then(without_words_for_users);
         let (resource, granted) = self.target(policy, client, wanted, asked.as_ref())?;
+        let user_claims = self.user_claims(policy);
+        policy.admits(resource, user_claims).then_some(()).ok_or(Refusal::UserNotAdmitted)?;
         let asked = asked.map(|asked| self.understood(policy, resource, asked)).transpose()?;
         let parts = Parts {
             resource,
@@ -138,9 +147,14 @@ impl GrantRecord {
             subject: self.subject.clone(),
             act: Vec::new(),
             expires_no_later_than: Some(self.ends),
-            earlier: Some(Earlier { root: Some(self.root), login: Some(&self.login), user_claims: &self.user_claims }),
+            earlier: Some(Earlier { root: Some(self.root), login: Some(&self.login), user_claims }),
         };
         Grant::new(policy, parts)
+    }
+
+    /// What is known of the user: what the configuration says now of one of its own, else what his provider said.
+    fn user_claims<'c>(&'c self, policy: &Policy<'c>) -> &'c Map<String, Value> {
+        policy.local_user(&self.subject).map_or(&self.user_claims, |user| &user.claims)
     }
 
     /// Whether it was granted to this client.
@@ -213,9 +227,10 @@ impl GrantRecord {
         let Some(issuer) = &self.subject.issuer else {
             let prefix = self.subject.value.split_once('|').map(|(prefix, _)| prefix);
             let mut qualified = trusted().filter(|known| known.subjects == SubjectForm::Qualified);
-            let reads_like_a_user = qualified.any(|known| Some(known.name.as_str()) == prefix);
+            let is_local = policy.has_local_users() && prefix == Some(UserLogin::LOCAL);
+            let reads_like_a_user = is_local || qualified.any(|known| Some(known.name.as_str()) == prefix);
             return !reads_like_a_user && policy.server.client(&self.subject.value).is_none();
         };
-        trusted().any(|known| known.name == *issuer)
+        policy.local_user(&self.subject).is_some() || trusted().any(|known| known.name == *issuer)
     }
 }

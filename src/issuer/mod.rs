@@ -11,6 +11,7 @@
 //! Deliberately absent: keys, clocks, sockets, a store. Who proves the tokens of an exchange and signs what is granted lives
 //! elsewhere.
 
+mod access;
 mod authorization;
 mod authorization_code;
 mod client;
@@ -52,7 +53,7 @@ pub use endpoint::{Endpoint, Site};
 pub use facts::{Claimed, LoginFacts, MayAct, TokenFacts, TokenIssuer};
 pub use form::Form;
 pub use grant::{Grant, Party};
-pub use grant_record::{Consenting, GrantRecord, UnreadableRecord};
+pub use grant_record::{Consenting, GrantRecord, UnreadableRecord, consent_covers};
 pub use introspection::introspect;
 pub use metadata::metadata;
 pub use narrowing::narrow;

@@ -65,6 +65,9 @@ pub enum Refusal {
     /// The subject token does not lead to this resource.
     #[error("the subject token does not lead to this resource")]
     TargetNotReached,
+    /// The API is not for this user.
+    #[error("the user has not got what `access` of the resource demands")]
+    UserNotAdmitted,
     /// A scope is no word of RFC 6749 §3.3, or there are too many.
     #[error("the scope parameter is malformed")]
     ScopeMalformed,
@@ -129,9 +132,11 @@ impl Refusal {
             }
             Self::GrantNotAllowed | Self::ClientPublic => OAuthError::UnauthorizedClient,
             Self::GrantTypeUnknown => OAuthError::UnsupportedGrantType,
-            Self::TargetUnknown | Self::TargetAmbiguous | Self::TargetMissing | Self::TargetNotReached => {
-                OAuthError::InvalidTarget
-            }
+            Self::TargetUnknown
+            | Self::TargetAmbiguous
+            | Self::TargetMissing
+            | Self::TargetNotReached
+            | Self::UserNotAdmitted => OAuthError::InvalidTarget,
             Self::ScopeMalformed | Self::ScopeNotAvailable | Self::ScopeNothingLeft => OAuthError::InvalidScope,
         }
     }
@@ -158,7 +163,9 @@ mod tests {
     #[test]
     fn unknown_and_forbidden_look_the_same() {
         let shown = |refusal: Refusal| (refusal.error(), refusal.description());
-        for forbidden in [Refusal::TargetNotReached, Refusal::TargetAmbiguous, Refusal::TargetMissing] {
+        for forbidden in
+            [Refusal::TargetNotReached, Refusal::TargetAmbiguous, Refusal::TargetMissing, Refusal::UserNotAdmitted]
+        {
             assert_eq!(shown(forbidden), shown(Refusal::TargetUnknown));
         }
         assert_eq!(shown(Refusal::ScopeNotAvailable), shown(Refusal::ScopeNothingLeft));

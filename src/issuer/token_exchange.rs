@@ -62,7 +62,7 @@ pub fn exchange_target(policy: &Policy<'_>, client: &Client, wanted: &Wanted) ->
 /// # Errors
 ///
 /// [`Refusal`] says which question was answered with no; a bad subject or actor token is `invalid_request`, whatever is
-/// wrong with it (RFC 8693 §2.2.2).
+/// wrong with it (RFC 8693 §2.2.2), and a user who may not have the API is `invalid_target`.
 pub fn token_exchange(policy: &Policy<'_>, exchange: &Exchange<'_>) -> Result<Grant, Refusal> {
     let Exchange { client, wanted, subject: token, .. } = *exchange;
     let target = exchange_target(policy, client, wanted)?;
@@ -71,6 +71,7 @@ pub fn token_exchange(policy: &Policy<'_>, exchange: &Exchange<'_>) -> Result<Gr
     let relations = relations(policy, client, token, target)?;
     let mut ways = relations.into_iter().filter_map(|relation| way(policy, client, token, target, relation));
     let way = ways.next().ok_or(Refusal::TargetNotReached)?;
+    policy.admits_subject_of(token, &subject, target).then_some(()).ok_or(Refusal::UserNotAdmitted)?;
     let actor = exchange.actor.map(|actor| proven_actor(policy, client, actor, target)).transpose()?;
     let mut act = earlier_actors(policy, token)?;
     let available = match way {

@@ -53,11 +53,15 @@ pub enum FaultKind {
     StateForgotten,
     /// Tokens for any subject can be had without a login.
     DevelopmentTokens,
+    /// Users log in with passwords that the configuration holds.
+    LocalUsers,
+    /// Whoever says that he is a client gets what is a user's, and the user is not asked.
+    ConsentSkipped,
 }
 
 impl FaultKind {
     /// All of them, in the order in which scanners list them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Fault,
         Self::UnknownKey,
         Self::MissingKey,
@@ -82,6 +86,8 @@ impl FaultKind {
         Self::ClientNeedless,
         Self::StateForgotten,
         Self::DevelopmentTokens,
+        Self::LocalUsers,
+        Self::ConsentSkipped,
     ];
 
     /// The word.
@@ -111,6 +117,8 @@ impl FaultKind {
             Self::ClientNeedless => "client-needless",
             Self::StateForgotten => "state-forgotten",
             Self::DevelopmentTokens => "development-tokens",
+            Self::LocalUsers => "local-users",
+            Self::ConsentSkipped => "consent-skipped",
         }
     }
 
@@ -141,6 +149,8 @@ impl FaultKind {
             Self::ClientNeedless => "A client can do nothing, or part of what it may do leads nowhere.",
             Self::StateForgotten => "What was revoked is forgotten when the program restarts.",
             Self::DevelopmentTokens => "Tokens for any subject can be made without a login.",
+            Self::LocalUsers => "Users log in with passwords that the configuration holds.",
+            Self::ConsentSkipped => "Anybody can say that he is a client for which users are not asked.",
         }
     }
 

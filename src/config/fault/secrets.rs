@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// Keys whose values are secrets, if they are written out and not named by `${…}`.
-const KEYS: [&str; 5] = ["token", "fetch_token", "secret", "client_secret", "key_encryption"];
+const KEYS: [&str; 7] = ["token", "fetch_token", "secret", "client_secret", "client_key", "password", "key_encryption"];
 
 /// The line with a star for each character of a secret. `parent` is the line above that it belongs to, if there is one.
 pub(super) fn hidden(line: &str, parent: Option<&str>) -> String {
@@ -144,6 +144,8 @@ mod tests {
             ("  secret: [new, \"${OLD}\"]", "  secret: **************]"),
             ("  secret: \"${A}hunter2\"", "  secret: *************"),
             ("  { secret: ${A}hunter2, x: 1 }", "  { secret: ***********, x: 1 }"),
+            ("  corp: { client_key: hunter2, client_key_id: a }", "  corp: { client_key: *******, client_key_id: a }"),
+            ("  alice: { password: hunter2, claims: {} }", "  alice: { password: *******, claims: {} }"),
             ("signing: { key_encryption: hunter2 }", "signing: { key_encryption: ******* }"),
             ("store: \"postgres://me:hunt@er2@db/x\" # a@b", "store: \"postgres://***********@db/x\" # a@b"),
             ("store: 'postgresql://me:hu/nt er,2@db/x'", "store: 'postgresql://*************@db/x'"),
