@@ -40,7 +40,8 @@ mod token_exchange;
 mod transaction;
 
 pub use authorization::{
-    Asked, AuthorizationFault, AuthorizationRequest, Interaction, NotAsked, PageFault, Prompt, ReturnAddress, asked,
+    Asked, AuthorizationFault, AuthorizationRequest, Destination, Interaction, NotAsked, PageFault, Prompt, PushedAs,
+    ReturnAddress, asked, asked_directly,
 };
 pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code};
 pub use client::{

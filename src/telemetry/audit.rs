@@ -21,10 +21,20 @@ pub enum Deed {
     TokenRevoked,
     /// A client would have taken back what is another's.
     RevocationRefused,
-    /// A user has logged in.
+    /// What a client asked a user for was not given.
+    AuthorizationRefused,
+    /// A code was given out, for a resource.
+    CodeIssued,
+    /// A user agreed to what a client asked for.
+    ConsentGranted,
+    /// He took it back.
+    ConsentWithdrawn,
+    /// He logged in.
     LoginSucceeded,
-    /// A login came to nothing.
+    /// Somebody tried to.
     LoginFailed,
+    /// He logged out.
+    LoggedOut,
 }
 
 impl Deed {
@@ -37,8 +47,13 @@ impl Deed {
             Self::Throttled => "throttled",
             Self::TokenRevoked => "token_revoked",
             Self::RevocationRefused => "revocation_refused",
+            Self::AuthorizationRefused => "authorization_refused",
+            Self::CodeIssued => "code_issued",
+            Self::ConsentGranted => "consent_granted",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::LoginSucceeded => "login_succeeded",
             Self::LoginFailed => "login_failed",
+            Self::LoggedOut => "logged_out",
         }
     }
 }

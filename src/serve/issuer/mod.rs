@@ -40,6 +40,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
 
+use self::browser::Passwords;
 use self::client_keys::ClientKeys;
 use self::provider::known::Providers;
 use self::throttle::Throttle;
@@ -56,6 +57,7 @@ struct Desk(Arc<Shared>);
 struct Shared {
     gateway: Gateway,
     throttle: Throttle,
+    passwords: Passwords,
     client_keys: ClientKeys,
     providers: Providers,
 }
@@ -100,8 +102,8 @@ pub(super) struct Endpoints(Router);
 
 impl Endpoints {
     pub(super) fn new(gateway: Gateway) -> Self {
-        let (throttle, client_keys, providers) = (Throttle::default(), ClientKeys::default(), Providers::default());
-        let shared = Arc::new(Shared { gateway, throttle, client_keys, providers });
+        let (throttle, passwords, client_keys, providers) = Default::default();
+        let shared = Arc::new(Shared { gateway, throttle, passwords, client_keys, providers });
         tokio::spawn(prune(Arc::downgrade(&shared), shared.gateway.current.replacements()));
         Self(router(Desk(shared)))
     }
@@ -136,6 +138,7 @@ fn router(desk: Desk) -> Router {
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
         .merge(for_everybody)
+        .merge(browser::router())
         .route(Endpoint::LoginCallback.path(), get(provider::callback::answer))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
