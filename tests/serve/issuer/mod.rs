@@ -2,6 +2,7 @@
 
 mod authentication;
 mod documents;
+mod provider;
 mod record;
 mod refusals;
 mod tokens;
