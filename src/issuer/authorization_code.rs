@@ -16,7 +16,7 @@ use crate::oauth::{CodeChallenge, CodeVerifier};
 use crate::secret::Secret;
 
 /// What a client sends to redeem a code.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct CodeRequest {
     /// The code.
     pub code: Secret,
@@ -65,12 +65,27 @@ pub fn authorization_code(
     binding: CodeBinding<'_>,
     request: &CodeRequest,
 ) -> Result<Grant, Refusal> {
+    check_code(client, record, binding, request)?;
+    record.grant(policy, client, &request.wanted)
+}
+
+/// Whether whoever shows a code is who it was made for. It tells a second use, which ends what the first one gave, from
+/// somebody's who has no more than the code (RFC 6749 §4.1.2).
+///
+/// # Errors
+///
+/// [`Refusal`]: `unauthorized_client`, or `invalid_grant`.
+pub fn check_code(
+    client: &Client,
+    record: &GrantRecord,
+    binding: CodeBinding<'_>,
+    request: &CodeRequest,
+) -> Result<(), Refusal> {
     check_open_grant(client, GrantType::AuthorizationCode)?;
     record.check_theirs(client)?;
     // OAuth 2.1 has dropped it, as the verifier proves more; whoever sends it is held to it.
     if request.redirect_uri.as_deref().is_some_and(|sent| sent != binding.redirect_uri) {
         return Err(Refusal::RedirectUriDiffers);
     }
-    binding.challenge.matches(&request.verifier).then_some(()).ok_or(Refusal::VerifierWrong)?;
-    record.grant(policy, client, &request.wanted)
+    binding.challenge.matches(&request.verifier).then_some(()).ok_or(Refusal::VerifierWrong)
 }

@@ -79,7 +79,7 @@ pub(super) fn check_grant(client: &Client, grant: GrantType) -> Result<(), Refus
 /// # Errors
 ///
 /// [`Refusal::ClientDisabled`] or [`Refusal::GrantNotAllowed`].
-pub(super) fn check_open_grant(client: &Client, grant: GrantType) -> Result<(), Refusal> {
+pub fn check_open_grant(client: &Client, grant: GrantType) -> Result<(), Refusal> {
     if client.disabled {
         return Err(Refusal::ClientDisabled);
     }

@@ -165,6 +165,13 @@ impl Grant {
         )
     }
 
+    /// The same, ending no later than at `time`.
+    #[must_use]
+    pub fn ending_by(self, time: Timestamp) -> Self {
+        let ends = self.expires_no_later_than.map_or(time, |ends| ends.min(time));
+        Self { expires_no_later_than: Some(ends), ..self }
+    }
+
     /// The one resource that the token opens.
     pub fn resource(&self) -> ResourceId {
         self.resource

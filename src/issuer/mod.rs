@@ -5,8 +5,8 @@
 //! [`client_credentials()`], [`token_exchange()`], [`narrow`] for the gate itself, [`development_token`] for an operator;
 //! [`grant`] is what they all end in, and the only way to it. Where a user is asked first, [`authorization`] says what he is
 //! asked for, [`grant_record`] what he granted, and [`authorization_code()`] and [`refresh_token()`] what becomes of it.
-//! Nobody can ask for these two yet: [`TokenRequest`] does not know them. [`introspection`] and [`revocation()`] decide what becomes of a
-//! token that was minted, [`endpoint`] knows where all of this is asked for, and [`metadata()`] tells everybody.
+//! [`introspection`] and [`revocation()`] decide what becomes of a token that was minted, [`endpoint`] knows where all of this
+//! is asked for, and [`metadata()`] tells everybody.
 //!
 //! Deliberately absent: keys, clocks, sockets, a store. Who proves the tokens of an exchange and signs what is granted lives
 //! elsewhere.
@@ -43,12 +43,12 @@ pub use authorization::{
     Asked, AuthorizationFault, AuthorizationRequest, Destination, Interaction, NotAsked, PageFault, Prompt, PushedAs,
     ReturnAddress, asked, asked_directly,
 };
-pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code};
+pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code, check_code};
 pub use client::{
     AssertionFault, ClientAssertion, ClientCredential, ClientFault, OfferedSecret, OneUse, by_name, by_secret,
     with_keys,
 };
-pub use client_credentials::client_credentials;
+pub use client_credentials::{check_open_grant, client_credentials};
 pub use development::{DevelopmentFault, DevelopmentToken, development_token};
 pub use endpoint::{Endpoint, Site};
 pub use facts::{Claimed, LoginFacts, MayAct, TokenFacts, TokenIssuer};
@@ -65,7 +65,7 @@ pub use provider::{
 };
 pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
-pub use request::{PresentedToken, TokenRequest, TokenType};
+pub use request::{PresentedToken, TokenRequest, TokenType, grant_type};
 pub use revocation::{NotTheirs, revocation};
 pub use session::{Session, UnreadableSession, prefix};
 pub use target::Wanted;

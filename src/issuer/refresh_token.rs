@@ -11,7 +11,7 @@ use crate::config::{Client, GrantType};
 use crate::secret::Secret;
 
 /// What a client sends to refresh.
-#[derive(Debug)]
+#[derive(Debug, Eq, PartialEq)]
 pub struct RefreshRequest {
     /// The refresh token.
     pub refresh_token: Secret,

@@ -1,11 +1,11 @@
-//! What a client asks of the token endpoint (RFC 6749 §4.4.2, RFC 8693 §2.1): a closed list of grants, each with all that
-//! it needs.
+//! What a client asks of the token endpoint (RFC 6749 §4.1.3, §4.4.2 and §6, RFC 8693 §2.1): a closed list of grants, each
+//! with all that it needs.
 //!
 //! Who the client is, is not part of it. Unknown parameters count for nothing.
 
 use std::collections::BTreeSet;
 
-use super::{Form, Refusal, Wanted};
+use super::{CodeRequest, Form, RefreshRequest, Refusal, Wanted};
 use crate::config::GrantType;
 use crate::oauth::Scope;
 use crate::secret::Secret;
@@ -16,6 +16,10 @@ const MAX_SCOPES: usize = 128;
 /// A token request, well-formed and not judged yet.
 #[derive(Debug, Eq, PartialEq)]
 pub enum TokenRequest {
+    /// What a user granted, for the code that came of it.
+    AuthorizationCode(CodeRequest),
+    /// More of it.
+    RefreshToken(RefreshRequest),
     /// The client's own rights.
     ClientCredentials(Wanted),
     /// Another token instead of one that the client holds.
@@ -68,15 +72,17 @@ impl TokenRequest {
     /// # Errors
     ///
     /// [`Refusal::ParameterMissing`], [`Refusal::GrantTypeUnknown`], [`Refusal::ScopeMalformed`],
-    /// [`Refusal::ActorIncomplete`] or [`Refusal::TokenTypeUnsupported`].
+    /// [`Refusal::VerifierMalformed`], [`Refusal::ActorIncomplete`] or [`Refusal::TokenTypeUnsupported`].
     pub fn read(form: &Form) -> Result<Self, Refusal> {
-        let grant_type = form.one("grant_type").ok_or(Refusal::ParameterMissing)?;
-        if grant_type == GrantType::ClientCredentials.as_str() {
-            return Ok(Self::ClientCredentials(wanted(form, form.all("resource"))?));
+        match grant_type(form)? {
+            GrantType::AuthorizationCode => CodeRequest::read(form).map(Self::AuthorizationCode),
+            GrantType::RefreshToken => RefreshRequest::read(form).map(Self::RefreshToken),
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials(wanted(form, form.all("resource"))?)),
+            GrantType::TokenExchange => Self::exchange(form),
         }
-        if grant_type != GrantType::TokenExchange.as_str() {
-            return Err(Refusal::GrantTypeUnknown);
-        }
+    }
+
+    fn exchange(form: &Form) -> Result<Self, Refusal> {
         let subject = presented(form, "subject_token", "subject_token_type")?;
         let actor = match (form.one("actor_token"), form.one("actor_token_type")) {
             (None, None) => None,
@@ -87,6 +93,16 @@ impl TokenRequest {
         let wanted = wanted(form, form.all("resource").chain(form.all("audience")))?;
         Ok(Self::TokenExchange { wanted, subject, actor, requested })
     }
+}
+
+/// The grant that a form names.
+///
+/// # Errors
+///
+/// [`Refusal::ParameterMissing`] or [`Refusal::GrantTypeUnknown`].
+pub fn grant_type(form: &Form) -> Result<GrantType, Refusal> {
+    let name = form.one("grant_type").ok_or(Refusal::ParameterMissing)?;
+    GrantType::ALL.into_iter().find(|grant| grant.as_str() == name).ok_or(Refusal::GrantTypeUnknown)
 }
 
 /// The target and the scopes that a form asks for.
@@ -164,6 +180,25 @@ mod tests {
             assert_eq!(with(&format!("requested_token_type={kind}")), Refusal::TokenTypeUnsupported);
             assert_eq!(with(&format!("actor_token=a&actor_token_type={kind}")), Refusal::TokenTypeUnsupported);
         }
+    }
+
+    #[test]
+    fn reads_what_a_user_granted() {
+        let code =
+            "grant_type=authorization_code&code=hunter2&code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let Ok(TokenRequest::AuthorizationCode(request)) = read(&format!("{code}&resource=urn:a")) else {
+            panic!("a code is one")
+        };
+        assert!(request.code.matches(b"hunter2") && request.redirect_uri.is_none());
+        assert_eq!(request.wanted.names, ["urn:a"]);
+        let Ok(TokenRequest::RefreshToken(request)) = read("grant_type=refresh_token&refresh_token=hunter2&scope=a")
+        else {
+            panic!("a refresh token is one")
+        };
+        assert!(request.refresh_token.matches(b"hunter2") && request.wanted.scopes.is_some());
+        assert_eq!(read("grant_type=authorization_code&code=a"), Err(Refusal::ParameterMissing));
+        assert_eq!(read(&format!("{code}%20")), Err(Refusal::VerifierMalformed));
+        assert_eq!(read("grant_type=refresh_token"), Err(Refusal::ParameterMissing));
     }
 
     #[test]

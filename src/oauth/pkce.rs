@@ -69,6 +69,14 @@ impl CodeVerifier {
     }
 }
 
+impl PartialEq for CodeVerifier {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), other.0.as_bytes()).is_ok()
+    }
+}
+
+impl Eq for CodeVerifier {}
+
 impl fmt::Debug for CodeVerifier {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("CodeVerifier(…)")

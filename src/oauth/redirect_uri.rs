@@ -95,6 +95,12 @@ impl RedirectUri {
         &self.0
     }
 
+    /// The origin of the page there, as a browser names it; nothing for a place that is no page.
+    pub fn origin(&self) -> Option<String> {
+        let url = Url::parse(&self.0).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+        Some(url.origin().ascii_serialization())
+    }
+
     /// Whether `sent` is this URI, byte for byte.
     pub fn is(&self, sent: &str) -> bool {
         *self.0 == *sent
@@ -159,6 +165,14 @@ mod tests {
         ] {
             assert_eq!(uri(text).as_str(), text);
         }
+    }
+
+    #[test]
+    fn a_page_has_an_origin_and_a_program_has_none() {
+        let origin = |text: &str| uri(text).origin();
+        assert_eq!(origin("https://App.example.com:443/cb?a=b").as_deref(), Some("https://app.example.com"));
+        assert_eq!(origin("http://localhost:3000/cb").as_deref(), Some("http://localhost:3000"));
+        assert_eq!(origin("com.example.app:/callback"), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! RFC 9126).
 //!
 //! Looking takes nothing, so that a refused request burns nothing. Taking names what was looked at, and of many who take
-//! one gets it. A code that was taken is remembered for its root, by which a second use can end what the first one gave.
+//! one gets it. A code that was taken is remembered with its record, so that a second use can be judged like the first, and
+//! with its root, by which that can end what the first one gave.
 
 use std::fmt;
 
@@ -105,6 +106,8 @@ pub enum Code {
     },
     /// It was taken before.
     Spent {
+        /// What was granted, sealed.
+        record: Vec<u8>,
         /// The root of what it gave.
         root: String,
         /// When the last access token that it gave by itself ends; those of its family end when the family says.

@@ -17,8 +17,14 @@ pub enum Deed {
     AuthenticationFailed,
     /// Too many proofs failed before, and this one was not looked at.
     Throttled,
+    /// A code was shown again by whoever had used it: what it gave has ended.
+    CodeReused,
+    /// A refresh token was shown that was spent before: its family has ended.
+    RefreshReused,
     /// A token or a grant was taken back.
     TokenRevoked,
+    /// An operator has taken a user's grant back.
+    GrantRevoked,
     /// A client would have taken back what is another's.
     RevocationRefused,
     /// What a client asked a user for was not given.
@@ -45,7 +51,10 @@ impl Deed {
             Self::TokenRefused => "token_refused",
             Self::AuthenticationFailed => "authentication_failed",
             Self::Throttled => "throttled",
+            Self::CodeReused => "code_reused",
+            Self::RefreshReused => "refresh_reused",
             Self::TokenRevoked => "token_revoked",
+            Self::GrantRevoked => "grant_revoked",
             Self::RevocationRefused => "revocation_refused",
             Self::AuthorizationRefused => "authorization_refused",
             Self::CodeIssued => "code_issued",

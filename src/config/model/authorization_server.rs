@@ -268,6 +268,18 @@ impl SecretMethod {
 }
 
 impl GrantType {
+    /// Every one.
+    pub const ALL: [Self; 4] =
+        [Self::AuthorizationCode, Self::RefreshToken, Self::ClientCredentials, Self::TokenExchange];
+
+    /// Whether it gives what a user has granted, so that there is none where no user can log in.
+    pub fn is_of_users(self) -> bool {
+        match self {
+            Self::AuthorizationCode | Self::RefreshToken => true,
+            Self::ClientCredentials | Self::TokenExchange => false,
+        }
+    }
+
     /// The value of `grant_type` that asks for it.
     pub fn as_str(self) -> &'static str {
         match self {

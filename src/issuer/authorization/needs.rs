@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Destination, Interaction, Prompt};
 use crate::clock::Timestamp;
 use crate::config::{Client, Consent};
-use crate::issuer::{Policy, Session};
+use crate::issuer::{Policy, Session, consent_covers};
 
 impl Asked {
     /// Whether nobody may be asked anything.
@@ -46,7 +46,7 @@ impl Asked {
         }
         match client.consent {
             Consent::Never => false,
-            Consent::Ask => !self.is_covered_by(policy, consented),
+            Consent::Ask => !consent_covers(self, policy, consented),
         }
     }
 
@@ -55,13 +55,5 @@ impl Asked {
             Destination::Site(_) => false,
             Destination::Machine(_) | Destination::Program(_) => !client.is_confidential(),
         }
-    }
-
-    fn is_covered_by(&self, policy: &Policy<'_>, consented: &BTreeMap<String, BTreeSet<String>>) -> bool {
-        self.grant.iter().all(|(resource, scopes)| {
-            let key = policy.resource(*resource).map(|known| known.key.as_str());
-            let agreed = key.and_then(|key| consented.get(key));
-            agreed.is_some_and(|agreed| scopes.iter().all(|scope| agreed.contains(scope.as_str())))
-        })
     }
 }

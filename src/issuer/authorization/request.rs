@@ -20,6 +20,9 @@ const MAX_PARAMETERS: usize = 64;
 /// The one parameter that may come again (RFC 8707 §2).
 const REPEATABLE: &str = "resource";
 
+/// What a client proves by who it is, where it pushes a request (RFC 6749 §2.3.1, RFC 7521 §4.2).
+const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
+
 /// The parameters of one request, those without a value left out (RFC 6749 §3.1).
 #[derive(Clone)]
 pub struct AuthorizationRequest {
@@ -100,6 +103,13 @@ impl AuthorizationRequest {
         let others = self.parameters.iter().filter(|(name, _)| name != "prompt" && name != "login_hint").cloned();
         let prompt = ("prompt".to_owned(), "select_account".to_owned());
         Self { parameters: others.chain([prompt]).collect(), is_split: self.is_split }
+    }
+
+    /// The same without what proves who asks, for whoever keeps it: that is nobody's to keep.
+    #[must_use]
+    pub fn without_credentials(mut self) -> Self {
+        self.parameters.retain(|(name, _)| !CREDENTIALS.contains(&name.as_str()));
+        self
     }
 
     /// What is said under a name.
@@ -184,6 +194,13 @@ mod tests {
         assert_eq!([of(long(MAX_LENGTH)), of(long(MAX_LENGTH + 1))], [Ok(()), Err(PageFault::TooLarge)]);
         let halves = AuthorizationRequest::of_form(many(40).as_bytes(), many(40).as_bytes());
         assert_eq!(halves.unwrap_err(), PageFault::TooLarge);
+    }
+
+    #[test]
+    fn a_proof_is_not_kept() {
+        let form = b"client_id=a&client_secret=b&client_assertion=c&client_assertion_type=d&state=e";
+        let request = AuthorizationRequest::of_form(b"", form).unwrap().without_credentials();
+        assert_eq!(request.to_form(), "client_id=a&state=e");
     }
 
     #[test]

@@ -15,9 +15,10 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
-use super::minted_tokens::{introspected, take_back, to_take_back};
+use super::minted_tokens::{TakenBack, introspected, take_back, to_take_back};
 use super::proof::Proof;
-use super::refused::Refused;
+use super::pushing::{self, Pushing};
+use super::refused::{NoGrant, Refused};
 use super::throttle::Asker;
 use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Superseded, Told};
@@ -25,14 +26,14 @@ use crate::config::{Client, Config, ResourceId};
 use crate::issuer::{ClientCredential, Endpoint, Form};
 use crate::oauth::{OAuthError, ResourceIndicator, ScopePattern};
 use crate::serve::minting::Issued;
-use crate::store::Revocation;
 use crate::telemetry::audit::{AuditLine, Deed};
 
 /// What was decided.
-enum Decided {
-    Token(Box<Ready>),
+enum Decided<'s> {
+    Token(Ready<'s>),
     Introspected(Value),
-    Revoke(Option<Revocation>),
+    Revoke(Option<TakenBack>),
+    Push(Pushing),
 }
 
 /// How long an endpoint may take, keys of others and the store included.
@@ -47,16 +48,25 @@ pub(super) struct Known {
     pub(super) resource: Option<String>,
     /// What was asked for of the scopes that this resource declares, as it declares them.
     pub(super) scopes: Option<String>,
-    /// Whose token is to be exchanged.
+    /// Whose token is to be exchanged, or who granted what is asked for.
     pub(super) subject: Option<String>,
+    /// The root of what he granted.
+    pub(super) root: Option<String>,
     /// Which one that is, if it is ours.
     pub(super) parent_jti: Option<String>,
 }
 
 /// Answers a request to an endpoint that takes secrets.
 pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<Call>, headers: HeaderMap) -> Response {
-    let mut known =
-        Known { grant: "none", client: None, resource: None, scopes: None, subject: None, parent_jti: None };
+    let mut known = Known {
+        grant: "none",
+        client: None,
+        resource: None,
+        scopes: None,
+        subject: None,
+        root: None,
+        parent_jti: None,
+    };
     let until = tokio::time::Instant::now() + PATIENCE;
     let judged = by(until, judge(&desk, &call, &headers, &mut known)).await;
     if !desk.gateway.current.is(&call.snapshot) {
@@ -82,7 +92,12 @@ async fn by<T>(until: tokio::time::Instant, work: impl Future<Output = Result<T,
 }
 
 /// Who asks, and what comes of it. Nothing has had an effect afterwards but that a proof was used up.
-async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known) -> Result<Decided, Refused> {
+async fn judge<'c>(
+    desk: &Desk,
+    call: &'c Call,
+    headers: &HeaderMap,
+    known: &mut Known,
+) -> Result<Decided<'c>, Refused> {
     let snapshot = &call.snapshot;
     let form = read(call, headers)?;
     known.grant = grant_label(&form);
@@ -103,6 +118,11 @@ async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known)
 }
 
 impl Known {
+    /// Notes whose grant it is that a code or a refresh token stands for.
+    pub(super) fn learn_grant(&mut self, root: String, subject: String) {
+        (self.root, self.subject) = (Some(root), Some(subject));
+    }
+
     /// Notes which resource is meant, in whatever spelling, and what is wanted there. All of it in the configuration's words:
     /// anything may stand in a request.
     fn learn_target(&mut self, form: &Form, config: &Config, find: impl Fn(&str) -> Option<ResourceId>) {
@@ -131,38 +151,45 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     Ok(Form::parse(call.body.expose(), call.snapshot.config.limits.token_bytes)?)
 }
 
-async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {
+async fn decide<'c>(
+    desk: &Desk,
+    call: &'c Call,
+    client: &'c Client,
+    form: &Form,
+    known: &mut Known,
+) -> Result<Decided<'c>, Refused> {
     let snapshot = &call.snapshot;
     match call.endpoint {
-        Endpoint::Token => {
-            token::decide(desk, snapshot, client, form, known).await.map(|ready| Decided::Token(Box::new(ready)))
-        }
+        Endpoint::Token => token::decide(desk, snapshot, client, form, known).await.map(Decided::Token),
         Endpoint::Introspection => introspected(desk, snapshot, client, form).map(Decided::Introspected),
-        Endpoint::Revocation => to_take_back(desk, snapshot, client, form).map(Decided::Revoke),
+        Endpoint::Revocation => to_take_back(desk, snapshot, client, form).await.map(Decided::Revoke),
+        Endpoint::PushedAuthorization => pushing::decide(snapshot, client, form, &call.body).map(Decided::Push),
         // These are routed elsewhere.
         _ => Err(Refused::NoIssuer),
     }
 }
 
 /// Does what was decided, and writes it down.
-async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Result<Response, Refused> {
+async fn do_it(desk: &Desk, call: &Call, decided: Decided<'_>, known: &Known) -> Result<Response, Refused> {
     let snapshot = &call.snapshot;
     let line =
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };
     match decided {
         Decided::Token(ready) => {
-            let (minted, issued_as) = ready.sign(snapshot)?;
+            let answer = ready.give(snapshot).await?;
             let line = AuditLine { parent_jti: known.parent_jti.as_deref(), ..line(Deed::TokenIssued) };
-            Issued { minted: &minted, grant: known.grant }.record(line, snapshot, &desk.gateway.metrics);
-            Ok(Json(token::answer(&minted, issued_as)).into_response())
+            Issued { minted: &answer.minted, grant: known.grant }.record(line, snapshot, &desk.gateway.metrics);
+            Ok(Json(answer.as_json()).into_response())
         }
         Decided::Introspected(answer) => Ok(Json(answer).into_response()),
         Decided::Revoke(None) => Ok(StatusCode::OK.into_response()),
         Decided::Revoke(Some(taken)) => {
             take_back(snapshot, &taken).await?;
-            AuditLine { jti: Some(&taken.name), expires: Some(taken.until.0), ..line(Deed::TokenRevoked) }.write();
+            let (name, until) = (taken.name(), taken.until());
+            AuditLine { jti: Some(name), expires: Some(until.0), ..line(Deed::TokenRevoked) }.write();
             Ok(StatusCode::OK.into_response())
         }
+        Decided::Push(pushing) => pushing.commit(snapshot).await,
     }
 }
 
@@ -174,6 +201,8 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
     let deed = match refused {
         Refused::Throttled { .. } => Deed::Throttled,
         refused if refused.error() == Some(OAuthError::InvalidClient) => Deed::AuthenticationFailed,
+        Refused::Grant(NoGrant::CodeReused) => Deed::CodeReused,
+        Refused::Grant(NoGrant::RefreshReused) => Deed::RefreshReused,
         _ if call.endpoint == Endpoint::Token => Deed::TokenRefused,
         Refused::NotTheirs => Deed::RevocationRefused,
         _ => return,
@@ -184,6 +213,7 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
         subject: known.subject.as_deref(),
         resource: known.resource.as_deref(),
         scopes: known.scopes.as_deref(),
+        jti: known.root.as_deref(),
         parent_jti: known.parent_jti.as_deref(),
         grant: (call.endpoint == Endpoint::Token).then_some(known.grant),
         reason: Some(&reason),

@@ -2,23 +2,29 @@
 //!
 //! `bridge` takes a request over from Pingora and hands it to a [`Router`] in process. [`asked`] is the way of everything
 //! that a client must prove itself for: `proof` says who asks, `throttle` how often that may fail, [`token`] and
-//! [`minted_tokens`] what comes of it, `refused` why it is nothing. [`documents`] are for everybody. What may be minted is
-//! decided in [`crate::issuer`].
+//! [`minted_tokens`] what comes of it, `refused` why it is nothing. What a user has granted is got by [`redeeming`] a code and
+//! by [`refreshing`]; [`pushing`] leaves beforehand what he will be asked. [`documents`] are for everybody. What may be minted
+//! is decided in [`crate::issuer`].
 //!
 //! The router knows no configuration: each request brings the snapshot that it is judged by, so a reload makes nothing anew.
-//! Deliberately absent: CORS at the endpoints that take secrets. No grant is open to a client that runs in a browser, and
-//! what no page needs, no page may read (`minted_tokens` never, by RFC 7662 §4).
+//! Deliberately absent: CORS at endpoints that no page asks by a script (introspection never, by RFC 7662 §4); [`cors`] is
+//! for the pages that are public clients, where those get tokens and give them up.
 
 mod asked;
 mod bridge;
 mod browser;
 mod client_keys;
 mod codes;
+mod cors;
 mod documents;
+pub(super) mod given;
 mod minted_tokens;
 mod proof;
 mod provider;
 mod pushed;
+mod pushing;
+mod redeeming;
+mod refreshing;
 mod refused;
 mod throttle;
 mod token;
@@ -30,6 +36,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, Weak};
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
@@ -39,6 +46,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
+pub(super) use browser::cookies::without_ours;
 
 use self::browser::Passwords;
 use self::client_keys::ClientKeys;
@@ -131,10 +139,14 @@ fn router(desk: Desk) -> Router {
         .route(Endpoint::Metadata.path(), get(documents::metadata))
         .route(Endpoint::Keys.path(), get(documents::keys))
         .layer(always(ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
-    Router::new()
+    let for_pages = Router::new()
         .route(Endpoint::Token.path(), post(asked::answer))
-        .route(Endpoint::Introspection.path(), post(asked::answer))
         .route(Endpoint::Revocation.path(), post(asked::answer))
+        .layer(from_fn(cors::for_pages));
+    Router::new()
+        .route(Endpoint::Introspection.path(), post(asked::answer))
+        .route(Endpoint::PushedAuthorization.path(), post(asked::answer))
+        .merge(for_pages)
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
         .merge(for_everybody)

@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::Call;
 use super::throttle::Failure;
-use crate::issuer::{ClientFault, Refusal};
+use crate::issuer::{AuthorizationFault, ClientFault, NotAsked, PageFault, Refusal};
 use crate::oauth::{OAuthError, Rejection};
+use crate::secret::NoRandomness;
+use crate::store::StoreError;
 use crate::token::mint::NotMinted;
 
 /// After how many seconds it may be worth to ask again what cannot be answered now.
@@ -39,6 +41,15 @@ pub(super) enum Refused {
     /// The token could not be put together.
     #[error("{0}")]
     NotMinted(#[from] NotMinted),
+    /// What a user granted is not to be had for what was shown.
+    #[error("{0}")]
+    Grant(#[from] NoGrant),
+    /// What was pushed could not be asked of a user.
+    #[error("{}", told(.0))]
+    NotAsked(NotAsked),
+    /// A pushed request that stands for another one (RFC 9126 §2.1).
+    #[error("a pushed request has a request_uri")]
+    RequestUriPushed,
     /// The token is another client's.
     #[error("the token belongs to another client")]
     NotTheirs,
@@ -59,11 +70,63 @@ pub(super) enum Refused {
     NoIssuer,
 }
 
+/// Why a code or a refresh token brings nothing. A client is told `invalid_grant`, and no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub(super) enum NoGrant {
+    /// There is none, or none any more.
+    #[error("the code is unknown, or has ended")]
+    CodeUnknown,
+    /// It was used before, by the same client with the same proof: what it gave has ended.
+    #[error("the code was used before, and what it gave has ended")]
+    CodeReused,
+    /// There is none, or none any more.
+    #[error("the refresh token is unknown, or has ended")]
+    RefreshUnknown,
+    /// It was spent before, and not just now: its family has ended.
+    #[error("the refresh token was spent before, and its family has ended")]
+    RefreshReused,
+    /// Its end has come.
+    #[error("the user's grant has ended")]
+    Ended,
+    /// The user does not agree any more.
+    #[error("the user has withdrawn his consent")]
+    Withdrawn,
+    /// What is kept of it cannot be read.
+    #[error("what is kept of the grant cannot be read")]
+    Unreadable,
+}
+
+/// For whoever operates the server.
+fn told(fault: &NotAsked) -> String {
+    match fault {
+        NotAsked::Page(fault) => fault.to_string(),
+        NotAsked::Client { fault, .. } => fault.to_string(),
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<NoRandomness> for Refused {
+    fn from(none: NoRandomness) -> Self {
+        Self::Unavailable(none.to_string())
+    }
+}
+
 impl Refused {
     /// The code; nothing where it is not the request that is at fault.
     pub(super) fn error(&self) -> Option<OAuthError> {
         match self {
-            Self::NoForm | Self::Query | Self::NoToken | Self::Token(_) => Some(OAuthError::InvalidRequest),
+            Self::NoForm | Self::Query | Self::NoToken | Self::Token(_) | Self::RequestUriPushed => {
+                Some(OAuthError::InvalidRequest)
+            }
+            Self::Grant(_) => Some(OAuthError::InvalidGrant),
+            // Who asks is proven; what is wrong is in the request. What an authorization endpoint has a code of its own for
+            // is in `code`.
+            Self::NotAsked(_) => Some(OAuthError::InvalidRequest),
             Self::Request(refusal) => Some(refusal.error()),
             Self::Client(fault) => Some(fault.error()),
             Self::NotTheirs => Some(OAuthError::InvalidGrant),
@@ -77,10 +140,18 @@ impl Refused {
         }
     }
 
+    /// The code as it is sent.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAsked(NotAsked::Client { fault, .. }) => Some(fault.error().as_str()),
+            other => other.error().map(OAuthError::as_str),
+        }
+    }
+
     /// Its label among the metrics.
     pub(super) fn label(&self) -> &'static str {
-        match (self.error(), self) {
-            (Some(error), _) => error.as_str(),
+        match (self.code(), self) {
+            (Some(code), _) => code,
             (None, Self::Throttled { .. }) => "rate_limited",
             (None, _) => "unavailable",
         }
@@ -101,6 +172,8 @@ impl Refused {
             Self::Query => "send every parameter in the body, none in the query",
             Self::NoToken => "a required parameter is missing",
             Self::Request(refusal) => refusal.description(),
+            Self::RequestUriPushed => "a pushed request cannot have a request_uri",
+            Self::NotAsked(fault) => description(fault),
             Self::Throttled { .. } => "too many failures to authenticate; wait, and try again",
             Self::NoIssuer => "nothing is served at this path",
             other => other.error().map_or("this cannot be answered now; try again later", OAuthError::description),
@@ -117,8 +190,8 @@ impl Refused {
             (None, _) => (StatusCode::SERVICE_UNAVAILABLE, Some(LATER)),
         };
         let mut body = json!({ "error_description": self.description(), "request_id": call.request_id });
-        if let Some(error) = error {
-            body["error"] = error.as_str().into();
+        if let Some(code) = self.code() {
+            body["error"] = code.into();
         }
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
@@ -131,5 +204,23 @@ impl Refused {
             headers.insert(WWW_AUTHENTICATE, challenge.unwrap_or(HeaderValue::from_static("Basic realm=\"issuer\"")));
         }
         response
+    }
+}
+
+/// What a client that pushed a request may know: where its form is at fault, what is wrong with it; else no more than the
+/// code says.
+fn description(fault: &NotAsked) -> &'static str {
+    match fault {
+        NotAsked::Page(PageFault::ClientMissing | PageFault::ClientUnknown) => {
+            "client_id must name who is authenticated"
+        }
+        NotAsked::Page(PageFault::RedirectUriMissing | PageFault::RedirectUriUnknown) => {
+            "the redirect_uri is not one that is registered"
+        }
+        NotAsked::Client {
+            fault: AuthorizationFault::ChallengeMissing | AuthorizationFault::ChallengeMethod, ..
+        } => "PKCE is needed: a code_challenge with the code_challenge_method S256",
+        NotAsked::Client { fault: AuthorizationFault::Refused(refusal), .. } => refusal.description(),
+        NotAsked::Page(_) | NotAsked::Client { .. } => "the authorization request cannot be granted as it is",
     }
 }

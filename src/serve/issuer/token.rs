@@ -1,4 +1,5 @@
 //! From an authenticated request to what a token will say, and to the answer that carries it (RFC 6749 §5.1, RFC 8693 §2.2).
+//! What a user granted is [`redeeming`]'s and [`refreshing`]'s; all leave by the same answer.
 //!
 //! A signature takes 20 to 600 µs, less than it costs to hand it to another thread and wait; it is made where the request is.
 
@@ -8,12 +9,15 @@ use serde_json::Value;
 
 use super::Desk;
 use super::asked::Known;
+use super::given::{self, Given};
+use super::redeeming::{self, Redemption};
+use super::refreshing::{self, Refreshing};
 use super::refused::Refused;
 use crate::clock::Timestamp;
 use crate::config::{Client, GrantType, ResourceId};
 use crate::issuer::{
-    Exchange, Form, Grant, PresentedToken, TokenFacts, TokenRequest, TokenType, client_credentials, exchange_target,
-    token_exchange,
+    Exchange, Form, Grant, PresentedToken, Refusal, TokenFacts, TokenRequest, TokenType, client_credentials,
+    exchange_target, grant_type, token_exchange,
 };
 use crate::oauth::{Reason, Rejection};
 use crate::secret::Secret;
@@ -22,10 +26,21 @@ use crate::snapshot::Snapshot;
 use crate::token::mint::MintedToken;
 use crate::token::{self, GenuineToken, Presented};
 
-/// A token that only has to be signed.
-pub(super) struct Ready {
-    grant: Grant,
+/// What was decided that a client gets.
+pub(super) enum Ready<'s> {
+    /// A token that only has to be signed.
+    Token { grant: Box<Grant>, issued_as: Option<TokenType> },
+    /// What a code gives.
+    Code(Redemption),
+    /// What a refresh token gives.
+    Refresh(Box<Refreshing<'s>>),
+}
+
+/// A token, and what its answer says beside it.
+pub(super) struct Answer {
+    pub(super) minted: MintedToken,
     issued_as: Option<TokenType>,
+    refresh_token: Option<Secret>,
 }
 
 /// Decides what the client gets; what is found out on the way is `known` also where that is nothing.
@@ -33,15 +48,25 @@ pub(super) struct Ready {
 /// # Errors
 ///
 /// [`Refused`] says why it is nothing.
-pub(super) async fn decide(
+pub(super) async fn decide<'s>(
     desk: &Desk,
     snapshot: &Snapshot,
-    client: &Client,
+    client: &'s Client,
     form: &Form,
     known: &mut Known,
-) -> Result<Ready, Refused> {
+) -> Result<Ready<'s>, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
+    if grant_type(form)?.is_of_users() && policy.server.login.is_none() {
+        return Err(Refusal::GrantTypeUnknown.into());
+    }
     let (grant, issued_as) = match TokenRequest::read(form)? {
+        TokenRequest::AuthorizationCode(request) => {
+            return redeeming::decide(snapshot, client, &request, known).await.map(Ready::Code);
+        }
+        TokenRequest::RefreshToken(request) => {
+            let refreshing = refreshing::decide(snapshot, client, request, known).await?;
+            return Ok(Ready::Refresh(Box::new(refreshing)));
+        }
         TokenRequest::ClientCredentials(wanted) => (client_credentials(&policy, client, &wanted)?, None),
         TokenRequest::TokenExchange { wanted, subject, actor, requested } => {
             let target = exchange_target(&policy, client, &wanted)?;
@@ -60,29 +85,42 @@ pub(super) async fn decide(
             (token_exchange(&policy, &exchange)?, Some(requested))
         }
     };
-    Ok(Ready { grant, issued_as })
+    Ok(Ready::Token { grant: Box::new(grant), issued_as })
 }
 
-impl Ready {
-    /// Signs it.
+impl Ready<'_> {
+    /// Signs it, and uses up what it was got for.
     ///
     /// # Errors
     ///
-    /// [`Refused::NotMinted`] if no key does, and [`Refused::NoIssuer`] if there is none any more.
-    pub(super) fn sign(self, snapshot: &Snapshot) -> Result<(MintedToken, Option<TokenType>), Refused> {
-        let (policy, issuing) = snapshot.policy().zip(snapshot.issuing.as_ref()).ok_or(Refused::NoIssuer)?;
-        let minted = minting::mint(&policy, &self.grant, &issuing.keys.load(), Timestamp::now())?;
-        Ok((minted, self.issued_as))
+    /// [`Refused`], as [`Refused::NotMinted`] if no key signs it, and [`Refused::NoIssuer`] if there is none any more.
+    pub(super) async fn give(self, snapshot: &Snapshot) -> Result<Answer, Refused> {
+        let of_user =
+            |given: Given| Answer { minted: given.minted, issued_as: None, refresh_token: given.refresh_token };
+        match self {
+            Self::Token { grant, issued_as } => {
+                let (policy, issuing) = given::issuer(snapshot)?;
+                let minted = minting::mint(&policy, &grant, &issuing.keys.load(), Timestamp::now())?;
+                Ok(Answer { minted, issued_as, refresh_token: None })
+            }
+            Self::Code(redemption) => redemption.commit(snapshot).await.map(of_user),
+            Self::Refresh(refreshing) => refreshing.commit(snapshot).await.map(of_user),
+        }
     }
 }
 
-/// The answer, which at an exchange also says what the token is called.
-pub(super) fn answer(minted: &MintedToken, issued_as: Option<TokenType>) -> Value {
-    let mut answer = minting::answer(minted);
-    if let Some(issued_as) = issued_as {
-        answer["issued_token_type"] = issued_as.as_str().into();
+impl Answer {
+    /// Its members: at an exchange also what the token is called, and for a user's grant the next refresh token.
+    pub(super) fn as_json(&self) -> Value {
+        let mut answer = minting::answer(&self.minted);
+        if let Some(issued_as) = self.issued_as {
+            answer["issued_token_type"] = issued_as.as_str().into();
+        }
+        if let Some(refresh_token) = &self.refresh_token {
+            answer["refresh_token"] = String::from_utf8_lossy(refresh_token.expose()).into();
+        }
+        answer
     }
-    answer
 }
 
 /// Proves a token of an exchange by the gate's own steps, after reading its issuer's keys again if that may help.
@@ -131,9 +169,11 @@ pub(super) fn jti(token: &GenuineToken) -> Option<&str> {
 
 /// What the grant is called in metrics and audit; only what this server offers has a name.
 pub(super) fn grant_label(form: &Form) -> &'static str {
-    match form.one("grant_type") {
-        Some(name) if name == GrantType::ClientCredentials.as_str() => "client_credentials",
-        Some(name) if name == GrantType::TokenExchange.as_str() => "token_exchange",
-        _ => "none",
+    match grant_type(form) {
+        Ok(GrantType::AuthorizationCode) => "authorization_code",
+        Ok(GrantType::RefreshToken) => "refresh_token",
+        Ok(GrantType::ClientCredentials) => "client_credentials",
+        Ok(GrantType::TokenExchange) => "token_exchange",
+        Err(_) => "none",
     }
 }

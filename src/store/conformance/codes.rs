@@ -10,7 +10,7 @@ fn fresh() -> Code {
 }
 
 fn spent() -> Code {
-    Code::Spent { root: "a".to_owned(), tokens_until: TOKENS }
+    Code::Spent { record: b"granted a".to_vec(), root: "a".to_owned(), tokens_until: TOKENS }
 }
 
 pub(crate) async fn looking_at_a_code_takes_nothing(bench: &impl Bench) {
@@ -62,7 +62,8 @@ pub(crate) async fn a_spent_code_is_known_by_its_root_while_anything_is_left(ben
     let store = bench.open();
     for (name, last) in [("b", TOKENS), ("a", END)] {
         store.sweep(last).await.unwrap();
-        let known = Code::Spent { root: name.to_owned(), tokens_until: TOKENS };
+        let record = format!("granted {name}").into_bytes();
+        let known = Code::Spent { record, root: name.to_owned(), tokens_until: TOKENS };
         assert_eq!(store.peek_code(&code(name).digest, last).await.unwrap(), known, "{name}");
         let again = TakingCode { now: last, ..taking(name, None) };
         assert_eq!(store.take_code(&again).await.unwrap(), known, "{name}");

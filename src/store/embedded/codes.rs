@@ -7,8 +7,8 @@ use super::{EmbeddedStore, Ending, families, gone};
 use crate::clock::Timestamp;
 use crate::store::{Code, CodeStore, NewCode, StoreError, TakingCode, TokenDigest};
 
-/// Its root; its record, until it is taken; when the access token that it gave ends; and until when it matters.
-type Row = (&'static str, Option<&'static [u8]>, u64, u64);
+/// Its root; its record; when the access token that it gave ends, once it was taken; and until when it matters.
+type Row = (&'static str, &'static [u8], Option<u64>, u64);
 
 /// Codes, by their digests.
 pub(super) const CODES: TableDefinition<&[u8; 32], Row> = TableDefinition::new("codes");
@@ -26,12 +26,12 @@ fn worth(
     now: Timestamp,
 ) -> Result<Code, redb::Error> {
     let Some(kept) = codes.get(digest.as_bytes())? else { return Ok(Code::Unknown) };
-    let (root, record, tokens_until, until) = kept.value();
-    let root = root.to_owned();
-    Ok(match record {
+    let (root, record, spent, until) = kept.value();
+    let (root, record) = (root.to_owned(), record.to_vec());
+    Ok(match spent {
         _ if until < now.0 => Code::Unknown,
-        Some(record) => Code::Fresh { record: record.to_vec(), root },
-        None => Code::Spent { root, tokens_until: Timestamp(tokens_until) },
+        None => Code::Fresh { record, root },
+        Some(tokens_until) => Code::Spent { record, root, tokens_until: Timestamp(tokens_until) },
     })
 }
 
@@ -44,7 +44,7 @@ impl CodeStore for EmbeddedStore {
             if codes.get(digest.as_bytes())?.is_some() {
                 return Ok(Ending::Dropped(Err(StoreError::NotNew)));
             }
-            codes.insert(digest.as_bytes(), (&*root, Some(&*record), 0, until.0))?;
+            codes.insert(digest.as_bytes(), (&*root, &*record, None, until.0))?;
             Ok(Ending::Kept(Ok(())))
         })
         .await?
@@ -70,7 +70,7 @@ impl CodeStore for EmbeddedStore {
                 return Ok(Ending::Dropped(Err(StoreError::NotNew)));
             }
             let (tokens_until, until) = (taking.tokens_until.0, taking.remembered_until().0);
-            codes.insert(taking.digest.as_bytes(), (&**root, None, tokens_until, until))?;
+            codes.insert(taking.digest.as_bytes(), (&**root, &**record, Some(tokens_until), until))?;
             Ok(Ending::Kept(Ok(worth)))
         })
         .await?

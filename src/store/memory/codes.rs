@@ -18,26 +18,19 @@ pub(super) struct Codes {
 #[derive(Debug)]
 struct KeptCode {
     root: String,
-    state: State,
+    record: Vec<u8>,
+    /// When the access token that it gave ends; nothing until it is taken.
+    spent: Option<Timestamp>,
     until: Timestamp,
-}
-
-#[derive(Debug)]
-enum State {
-    Fresh { record: Vec<u8> },
-    Spent { tokens_until: Timestamp },
 }
 
 impl Codes {
     fn worth(&self, digest: &TokenDigest, now: Timestamp) -> Code {
-        match self.codes.get(digest).filter(|kept| kept.until >= now) {
-            None => Code::Unknown,
-            Some(KeptCode { root, state: State::Fresh { record }, .. }) => {
-                Code::Fresh { record: record.clone(), root: root.clone() }
-            }
-            Some(KeptCode { root, state: State::Spent { tokens_until }, .. }) => {
-                Code::Spent { root: root.clone(), tokens_until: *tokens_until }
-            }
+        let Some(kept) = self.codes.get(digest).filter(|kept| kept.until >= now) else { return Code::Unknown };
+        let (record, root) = (kept.record.clone(), kept.root.clone());
+        match kept.spent {
+            None => Code::Fresh { record, root },
+            Some(tokens_until) => Code::Spent { record, root, tokens_until },
         }
     }
 
@@ -54,7 +47,7 @@ impl CodeStore for MemoryStore {
         match self.kept().codes.codes.entry(digest) {
             Entry::Occupied(_) => Err(StoreError::NotNew),
             Entry::Vacant(vacant) => {
-                vacant.insert(KeptCode { root, state: State::Fresh { record }, until });
+                vacant.insert(KeptCode { root, record, spent: None, until });
                 Ok(())
             }
         }
@@ -76,7 +69,8 @@ impl CodeStore for MemoryStore {
         }
         let spent = KeptCode {
             root: root.clone(),
-            state: State::Spent { tokens_until: taking.tokens_until },
+            record: record.clone(),
+            spent: Some(taking.tokens_until),
             until: taking.remembered_until(),
         };
         kept.codes.codes.insert(taking.digest, spent);

@@ -10,12 +10,12 @@ use super::{Failure, PATIENCE, PostgresStore, families, signed, time};
 use crate::clock::Timestamp;
 use crate::store::{Code, CodeStore, NewCode, StoreError, TakingCode, TokenDigest};
 
-const SAVE: &str = "INSERT INTO narrowgate_codes (digest, root, record, tokens_until, until) VALUES ($1, $2, $3, 0, $4) \
+const SAVE: &str = "INSERT INTO narrowgate_codes (digest, root, record, tokens_until, until) VALUES ($1, $2, $3, NULL, $4) \
                     ON CONFLICT DO NOTHING";
 const PEEK: &str = "SELECT root, record, tokens_until, until FROM narrowgate_codes WHERE digest = $1";
 /// Whoever comes second waits here, and then finds a code that is spent.
 const LOCK: &str = "SELECT root, record, tokens_until, until FROM narrowgate_codes WHERE digest = $1 FOR UPDATE";
-const SPEND: &str = "UPDATE narrowgate_codes SET record = NULL, tokens_until = $2, until = $3 WHERE digest = $1";
+const SPEND: &str = "UPDATE narrowgate_codes SET tokens_until = $2, until = $3 WHERE digest = $1";
 
 const PUT_ONCE: &str = "INSERT INTO narrowgate_once (digest, sealed, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const PEEK_ONCE: &str = "SELECT sealed FROM narrowgate_once WHERE digest = $1 AND until >= $2";
@@ -24,11 +24,12 @@ const TAKE_ONCE: &str = "DELETE FROM narrowgate_once WHERE digest = $1 AND until
 
 fn worth(row: Option<&Row>, now: Timestamp) -> Result<Code, Failure> {
     let Some(row) = row else { return Ok(Code::Unknown) };
-    let (root, record): (String, Option<Vec<u8>>) = (row.try_get("root")?, row.try_get("record")?);
-    Ok(match record {
+    let (root, record) = (row.try_get("root")?, row.try_get("record")?);
+    let spent: Option<i64> = row.try_get("tokens_until")?;
+    Ok(match spent {
         _ if time(row, "until")? < now => Code::Unknown,
-        Some(record) => Code::Fresh { record, root },
-        None => Code::Spent { root, tokens_until: time(row, "tokens_until")? },
+        None => Code::Fresh { record, root },
+        Some(_) => Code::Spent { record, root, tokens_until: time(row, "tokens_until")? },
     })
 }
 

@@ -41,8 +41,8 @@ const STEPS: [&str; 1] = ["
     CREATE TABLE narrowgate_codes (
         digest bytea PRIMARY KEY,
         root text NOT NULL,
-        record bytea,
-        tokens_until bigint NOT NULL,
+        record bytea NOT NULL,
+        tokens_until bigint,
         until bigint NOT NULL
     );
     CREATE TABLE narrowgate_once (

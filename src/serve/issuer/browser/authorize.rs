@@ -88,7 +88,7 @@ pub(super) async fn go_on(
         }
         return to_login(visit, &transaction.goal);
     };
-    let reach = reach(asked, present)?;
+    let reach = reach(visit, asked, present)?;
     let subject = present.session.subject.to_string();
     let consented = visit.issuing.store.consent_of(&reach.asked.client, &subject).await?;
     visit.settled()?;
@@ -122,9 +122,11 @@ pub(super) struct Reach {
 /// # Errors
 ///
 /// [`Halted::Refused`] if nothing is left.
-// TODO once `resources.X.access` is judged: `asked.within_reach_of(policy, &present.session.user_claims)` belongs here.
-pub(super) fn reach(asked: Asked, _present: &Present) -> Result<Reach, Halted> {
-    Ok(Reach { asked, denied: Vec::new() })
+pub(super) fn reach(visit: &Visit<'_>, asked: Asked, present: &Present) -> Result<Reach, Halted> {
+    let (client, to) = (asked.client.clone(), asked.to.clone());
+    let within = asked.within_reach_of(&visit.policy, &present.session.user_claims);
+    let refused = |error| Halted::refused(&client, to, error, "no API that is asked for is open to this user");
+    within.map(|(asked, denied)| Reach { asked, denied }).map_err(refused)
 }
 
 /// Sends the user to log in.

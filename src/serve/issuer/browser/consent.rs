@@ -102,7 +102,7 @@ pub(super) async fn answered(visit: &Visit<'_>) -> Result<Response, Halted> {
         visit.settled()?;
         return authorize::to_login(visit, &transaction.goal);
     };
-    let reach = reach(asked, present)?;
+    let reach = reach(visit, asked, present)?;
     let asked = &reach.asked;
     let client = visit.server().client(&asked.client).ok_or(Halted::Transaction)?;
     let apis = apis(&visit.policy, asked);

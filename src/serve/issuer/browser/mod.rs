@@ -3,17 +3,20 @@
 //!
 //! [`cookies`] are the two that his browser keeps: who has logged in there, and that it is this browser. [`kept`] are sessions
 //! in the store and transactions in his hands; [`pages`] is all that is drawn. A [`visit`] is one request; [`authorize`] says
-//! how it goes on, by way of [`login`] and [`consent`] to [`granting`], or to the reason why it does not ([`halted`]). What
-//! may be asked and granted is decided in [`crate::issuer`].
+//! how it goes on, by way of [`login`] and [`consent`] to [`granting`], or to the reason why it does not ([`halted`]).
+//! [`grants`] shows what came of all that. What may be asked and granted is decided in [`crate::issuer`].
 //!
 //! Deliberately absent: scripts, and CORS. Nothing here is for another site's pages to read.
 
 mod authorize;
+mod calendar;
 mod consent;
 mod consent_page;
 pub(super) mod cookies;
 mod granting;
+mod grants;
 mod halted;
+mod held;
 pub(super) mod kept;
 mod login;
 pub(super) mod pages;
@@ -45,6 +48,8 @@ pub(super) fn router() -> Router<Desk> {
         .route(Endpoint::Authorization.path(), page())
         .route(Endpoint::Login.path(), page())
         .route(Endpoint::Consent.path(), page())
+        .route(Endpoint::Grants.path(), page())
+        .route(Endpoint::Logout.path(), page())
 }
 
 async fn answer(
@@ -58,7 +63,12 @@ async fn answer(
         answered(&visit, &method).await
     };
     let too_slow = || Err(Halted::Unavailable("the answer took too long".to_owned()));
-    timeout(PATIENCE, work).await.unwrap_or_else(|_| too_slow()).unwrap_or_else(|halted| halted.answer(&call))
+    let answered = timeout(PATIENCE, work).await.unwrap_or_else(|_| too_slow());
+    answered.unwrap_or_else(|halted| {
+        // What another configuration would have refused, this one may not; what does not work has tried something.
+        let counts = matches!(halted, Halted::Unavailable(_)) || desk.gateway.current.is(&call.snapshot);
+        if counts { halted } else { Halted::Superseded }.answer(&call)
+    })
 }
 
 async fn answered(visit: &Visit<'_>, method: &Method) -> Result<Response, Halted> {
@@ -69,6 +79,10 @@ async fn answered(visit: &Visit<'_>, method: &Method) -> Result<Response, Halted
         (Endpoint::Login, &Method::POST) => login::enter(visit).await,
         (Endpoint::Consent, &Method::GET) => consent::come(visit).await,
         (Endpoint::Consent, &Method::POST) => consent::answered(visit).await,
+        (Endpoint::Grants, &Method::GET) => grants::list(visit).await,
+        (Endpoint::Grants, &Method::POST) => grants::withdraw(visit).await,
+        (Endpoint::Logout, &Method::POST) => grants::log_out(visit).await,
+        (Endpoint::Logout, _) => Ok(not_allowed("POST")),
         _ => Ok(not_allowed("GET, HEAD, POST")),
     }
 }

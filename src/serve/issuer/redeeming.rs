@@ -1,0 +1,145 @@
+//! From a code to a token and a refresh family (RFC 6749 §4.1.3).
+//!
+//! All that can be refused is refused before the code is taken, so a refused request burns nothing. Then the token is signed,
+//! then the code is taken and its family begun at once, and only then is anything handed out.
+//!
+//! A second use by whoever the code was made for ends what the first one gave (RFC 6749 §4.1.2). Of somebody else, or with
+//! another verifier, it is refused like a code that never was.
+
+use super::asked::Known;
+use super::codes;
+use super::given::{self, Given};
+use super::refused::{NoGrant, Refused};
+use crate::clock::Timestamp;
+use crate::config::{Client, Consent, GrantType};
+use crate::issuer::{CodeRequest, Grant, GrantRecord, authorization_code, check_code, check_open_grant};
+use crate::secret::Secret;
+use crate::serve::minting::mint;
+use crate::snapshot::{Issuing, Snapshot};
+use crate::store::{Code, NewFamily, TakingCode, TokenDigest};
+
+/// What becomes of a code that was shown.
+pub(super) enum Redemption {
+    /// It gives this.
+    Good(Box<Redeemed>),
+    /// It was taken before, and whoever shows it is who took it.
+    Again {
+        /// The root of what it gave.
+        root: String,
+        /// When the access token that it gave ends.
+        tokens_until: Timestamp,
+    },
+}
+
+/// A good code, and what it gives.
+pub(super) struct Redeemed {
+    digest: TokenDigest,
+    sealed: Vec<u8>,
+    record: GrantRecord,
+    grant: Grant,
+    may_refresh: bool,
+}
+
+/// Decides what a client gets for a code. Nothing has had an effect afterwards.
+///
+/// # Errors
+///
+/// [`Refused`] says why it is nothing.
+pub(super) async fn decide(
+    snapshot: &Snapshot,
+    client: &Client,
+    request: &CodeRequest,
+    known: &mut Known,
+) -> Result<Redemption, Refused> {
+    check_open_grant(client, GrantType::AuthorizationCode)?;
+    let (policy, issuing) = given::issuer(snapshot)?;
+    let now = Timestamp::now();
+    let digest = TokenDigest::of(request.code.expose());
+    let (sealed, root, spent) = match issuing.store.peek_code(&digest, now).await? {
+        Code::Fresh { record, root } => (record, root, None),
+        Code::Spent { record, root, tokens_until } => (record, root, Some(tokens_until)),
+        Code::Unknown => return Err(NoGrant::CodeUnknown.into()),
+    };
+    let opened = codes::opened(&request.code, &sealed).filter(|opened| opened.grant.root().to_string() == root);
+    let opened = opened.ok_or_else(|| {
+        tracing::error!(root, "what a code stands for cannot be read");
+        NoGrant::Unreadable
+    })?;
+    known.learn_grant(opened.grant.root().to_string(), opened.grant.subject().to_string());
+    check_code(client, &opened.grant, opened.binding(), request)?;
+    if let Some(tokens_until) = spent {
+        return Ok(Redemption::Again { root, tokens_until });
+    }
+    given::check_time(&opened.grant, now)?;
+    let record = still_agreed(issuing, client, &opened.grant).await?;
+    let grant = authorization_code(&policy, client, &record, opened.binding(), request)?;
+    let may_refresh = client.grants.contains(&GrantType::RefreshToken);
+    Ok(Redemption::Good(Box::new(Redeemed { digest, sealed, record, grant, may_refresh })))
+}
+
+/// What is left of a grant if its user has taken back something since.
+async fn still_agreed(issuing: &Issuing, client: &Client, record: &GrantRecord) -> Result<GrantRecord, Refused> {
+    match client.consent {
+        Consent::Never => Ok(record.clone()),
+        Consent::Ask => {
+            let agreed = issuing.store.consent_of(&client.id, &record.subject().to_string()).await?;
+            Ok(record.clone().limited_to(&agreed).ok_or(NoGrant::Withdrawn)?)
+        }
+    }
+}
+
+impl Redemption {
+    /// Does it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]; of several who show one code at once, all but one, and what that one got ends.
+    pub(super) async fn commit(self, snapshot: &Snapshot) -> Result<Given, Refused> {
+        let (_, issuing) = given::issuer(snapshot)?;
+        let (root, tokens_until) = match self {
+            Self::Again { root, tokens_until } => (root, tokens_until),
+            Self::Good(redeemed) => match redeemed.take(snapshot).await? {
+                Taken::Given(given) => return Ok(given),
+                Taken::Again { root, tokens_until } => (root, tokens_until),
+            },
+        };
+        given::end(issuing, &root, tokens_until).await?;
+        Err(NoGrant::CodeReused.into())
+    }
+}
+
+enum Taken {
+    Given(Given),
+    Again { root: String, tokens_until: Timestamp },
+}
+
+impl Redeemed {
+    async fn take(self, snapshot: &Snapshot) -> Result<Taken, Refused> {
+        let (policy, issuing) = given::issuer(snapshot)?;
+        let now = Timestamp::now();
+        let minted = mint(&policy, &self.grant, &issuing.keys.load(), now)?;
+        let tokens_until = minted.access_token().expires();
+        // Where nobody may have it, nobody does.
+        let token = Secret::random_token()?;
+        let (until, end) = match self.may_refresh {
+            true => (given::idle_until(policy.server, &self.record, now), self.record.ends()),
+            false => (tokens_until, tokens_until),
+        };
+        let family = NewFamily {
+            client: self.record.client().to_owned(),
+            subject: self.record.subject().to_string(),
+            record: given::sealed(issuing, &self.record)?,
+            leaf: TokenDigest::of(token.expose()),
+            until,
+            tokens_until,
+            end,
+        };
+        let taking = TakingCode { digest: self.digest, record: self.sealed, tokens_until, family: Some(family), now };
+        match issuing.store.take_code(&taking).await? {
+            Code::Fresh { .. } => Ok(Taken::Given(Given { minted, refresh_token: self.may_refresh.then_some(token) })),
+            // Whoever was quicker had the same proof.
+            Code::Spent { root, tokens_until, .. } => Ok(Taken::Again { root, tokens_until }),
+            Code::Unknown => Err(NoGrant::CodeUnknown.into()),
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! Refresh tokens at the token endpoint and at revocation: rotation, the grace, reuse, and what ends a family.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use narrowgate::clock::Timestamp;
+use narrowgate::store::{
+    Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, MemoryStore, NewCode, Refresh,
+    Revocation, RevocationFeed, Rotated, Rotation, SealedKeyRing, Store, StoreError, TakingCode, TokenDigest, Whose,
+};
+
+use tokio::task::JoinSet;
+
+use super::granted::{
+    self, ALL, OTHER, PAGE, WEB, code, families, kept, opens, redeem, redemption, refresh, refusal, tokens_of,
+    with_users,
+};
+use super::world::{ONE, Plan, TWO, World, claims};
+
+/// The tokens that a code gives.
+async fn begun(world: &World) -> (String, String) {
+    let code = code(world, WEB.0, ALL).await;
+    tokens_of(&redeem(world, WEB, &code, ONE).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_rotated_and_keeps_the_whole_grant() {
+    let world = granted::world().await;
+    let (first, mut refresh_token) = begun(&world).await;
+    let root = |token: &str| claims(token)["jti"].as_str().unwrap().split_once('.').unwrap().0.to_owned();
+    for (resource, scope) in [(TWO, "reports"), (ONE, "read write"), (TWO, "reports")] {
+        let reply = refresh(&world, WEB, &refresh_token, resource).await;
+        assert_eq!(reply.field("cache-control"), Some("no-store"));
+        let answer = reply.json();
+        let (access_token, next) = tokens_of(&reply);
+        assert_eq!((&answer["scope"], &answer["resource"]), (&scope.into(), &serde_json::json!([resource])));
+        assert_eq!((&claims(&access_token)["aud"], root(&access_token)), (&resource.into(), root(&first)));
+        assert!(opens(&world, &access_token).await);
+        assert_ne!(next, refresh_token);
+        refresh_token = next;
+    }
+    let counted = format!(r#"narrowgate_tokens_issued_total{{grant="refresh_token",resource="{TWO}"}} 2"#);
+    assert!(world.gateway.metrics.encode().contains(&counted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_of_the_table_for_refresh_tokens_and_none_burns_it() {
+    let world = granted::world().await;
+    let (access_token, refresh_token) = begun(&world).await;
+    let form = |more: &[(&'static str, &'static str)]| {
+        [&[("grant_type", "refresh_token"), ("refresh_token", &*refresh_token)][..], more].concat()
+    };
+    let one = ("resource", ONE);
+    for (situation, client, form, expected) in [
+        ("no refresh token", WEB, vec![("grant_type", "refresh_token")], "400 invalid_request"),
+        ("an unknown one", WEB, vec![("grant_type", "refresh_token"), ("refresh_token", "x")], "400 invalid_grant"),
+        ("another client's", OTHER, form(&[one]), "400 invalid_grant"),
+        ("a client without the grant", ("app", "app-s3cret"), form(&[one]), "400 unauthorized_client"),
+        ("a wrong secret", ("web", "wrong"), form(&[one]), "401 invalid_client"),
+        ("an unknown resource", WEB, form(&[("resource", "https://api3.example")]), "400 invalid_target"),
+        ("a malformed resource", WEB, form(&[("resource", "https://api1.example#x")]), "400 invalid_target"),
+        ("two resources", WEB, form(&[one, ("resource", TWO)]), "400 invalid_target"),
+        ("none where several are granted", WEB, form(&[]), "400 invalid_target"),
+        ("a scope beyond the grant", WEB, form(&[one, ("scope", "read admin")]), "400 invalid_scope"),
+        ("a malformed scope", WEB, form(&[one, ("scope", "re\"ad")]), "400 invalid_scope"),
+    ] {
+        assert_eq!(refusal(&world.post("/token", Some(client), &form).await), expected, "{situation}");
+    }
+    assert!(opens(&world, &access_token).await);
+    let narrowed = form(&[one, ("scope", "read")]);
+    let (narrow, next) = tokens_of(&world.post("/token", Some(WEB), &narrowed).await);
+    assert_eq!(claims(&narrow)["scope"], "read");
+    assert_eq!(claims(&tokens_of(&refresh(&world, WEB, &next, ONE).await).0)["scope"], "read write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_given_again() {
+    let world = granted::world().await;
+    let (_, lost) = begun(&world).await;
+    let (access_token, next) = tokens_of(&refresh(&world, WEB, &lost, ONE).await);
+    for resource in [ONE, TWO, ONE] {
+        let (again, same) = tokens_of(&refresh(&world, WEB, &lost, resource).await);
+        assert_eq!(same, next, "one successor, however often");
+        assert!(opens(&world, &again).await);
+        assert!(claims(&again)["exp"].as_u64() <= claims(&access_token)["exp"].as_u64());
+    }
+    assert_eq!(refusal(&refresh(&world, OTHER, &lost, ONE).await), "400 invalid_grant");
+    tokens_of(&refresh(&world, WEB, &next, ONE).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_refresh_at_once_all_get_one_successor() {
+    let world = Arc::new(granted::world().await);
+    let (_, shown) = begun(&world).await;
+    let asking = (0..16).map(|_| {
+        let (world, shown) = (Arc::clone(&world), shown.clone());
+        async move { refresh(&world, WEB, &shown, ONE).await }
+    });
+    let replies = asking.collect::<JoinSet<_>>().join_all().await;
+    let successors: std::collections::BTreeSet<_> = replies.iter().map(|reply| tokens_of(reply).1).collect();
+    assert_eq!(successors.len(), 1);
+    tokens_of(&refresh(&world, WEB, successors.first().unwrap(), ONE).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reuse_ends_the_family() {
+    let world = granted::world().await;
+    let (first, spent) = begun(&world).await;
+    let (second, next) = tokens_of(&refresh(&world, WEB, &spent, ONE).await);
+    let (third, leaf) = tokens_of(&refresh(&world, WEB, &next, TWO).await);
+    // Of another client nothing happens.
+    assert_eq!(refusal(&refresh(&world, OTHER, &spent, ONE).await), "400 invalid_grant");
+    assert!(opens(&world, &third).await);
+    assert_eq!(refusal(&refresh(&world, WEB, &spent, ONE).await), "400 invalid_grant");
+    for token in [&first, &second, &third] {
+        assert!(!opens(&world, token).await, "at once");
+    }
+    for token in [&spent, &next, &leaf] {
+        assert_eq!(refusal(&refresh(&world, WEB, token, ONE).await), "400 invalid_grant");
+    }
+    assert_eq!(families(&world, WEB.0).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_gives_its_refresh_token_up_with_all_that_came_of_it() {
+    let world = granted::world().await;
+    let (access_token, refresh_token) = begun(&world).await;
+    let (second, leaf) = tokens_of(&refresh(&world, WEB, &refresh_token, TWO).await);
+    let hinted = [("token", &*leaf), ("token_type_hint", "access_token")];
+    assert_eq!(refusal(&world.post("/revoke", Some(OTHER), &hinted).await), "400 invalid_grant");
+    assert!(opens(&world, &second).await);
+    let reply = world.post("/revoke", Some(WEB), &hinted).await;
+    assert_eq!((reply.status, reply.body.len()), (200, 0));
+    assert!(!opens(&world, &access_token).await && !opens(&world, &second).await);
+    assert_eq!(refusal(&refresh(&world, WEB, &leaf, ONE).await), "400 invalid_grant");
+    assert_eq!(world.post("/revoke", Some(WEB), &hinted).await.status, 200, "again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_token_of_a_user_takes_its_family_along() {
+    let world = granted::world().await;
+    let (access_token, refresh_token) = begun(&world).await;
+    assert_eq!(world.post("/revoke", Some(WEB), &[("token", &access_token)]).await.status, 200);
+    assert!(!opens(&world, &access_token).await);
+    assert_eq!(refusal(&refresh(&world, WEB, &refresh_token, ONE).await), "400 invalid_grant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_client_gives_up_its_own_and_nobody_elses() {
+    let world = granted::world().await;
+    let (_, theirs) = begun(&world).await;
+    let reply = world.post("/revoke", None, &[("token", &theirs), ("client_id", PAGE)]).await;
+    assert_eq!(refusal(&reply), "400 invalid_grant");
+    let code = code(&world, PAGE, ALL).await;
+    let form = [&redemption(&code)[..], &[("resource", ONE), ("client_id", PAGE)]].concat();
+    let (access_token, own) = tokens_of(&world.post("/token", None, &form).await);
+    assert_eq!(world.post("/revoke", None, &[("token", &own), ("client_id", PAGE)]).await.status, 200);
+    assert!(!opens(&world, &access_token).await);
+    assert_eq!(families(&world, PAGE).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_another_family_counts_for_nothing() {
+    let world = granted::world().await;
+    let (_, one) = begun(&world).await;
+    let (_, other) = begun(&world).await;
+    let store = kept(&world);
+    let family =
+        async |token: &str| match store.look_up_refresh(&TokenDigest::of(token.as_bytes()), Timestamp::now()).await {
+            Ok(Refresh::Leaf(family)) => family,
+            odd => panic!("{odd:?}"),
+        };
+    let (family, theirs) = (family(&one).await, family(&other).await);
+    assert!(store.replace_record(&family.root, family.version, &theirs.record).await.unwrap());
+    assert_eq!(refusal(&refresh(&world, WEB, &one, ONE).await), "400 invalid_grant");
+    tokens_of(&refresh(&world, WEB, &other, ONE).await);
+}
+
+/// A store that is away for a while, and one whose records change under whoever rotates.
+#[derive(Debug, Default)]
+struct Moody {
+    kept: MemoryStore,
+    is_away: std::sync::atomic::AtomicBool,
+    changes: std::sync::atomic::AtomicUsize,
+}
+
+impl Moody {
+    fn there(&self) -> Result<&MemoryStore, StoreError> {
+        match self.is_away.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Err(StoreError::Unusable("it is away".to_owned())),
+            false => Ok(&self.kept),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Moody {
+    async fn key_ring(&self) -> Result<Option<SealedKeyRing>, StoreError> {
+        self.there()?.key_ring().await
+    }
+    async fn replace_key_ring(&self, before: Option<u64>, sealed: &[u8]) -> Result<bool, StoreError> {
+        self.there()?.replace_key_ring(before, sealed).await
+    }
+    async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
+        self.there()?.revoke(revocation).await
+    }
+    async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError> {
+        self.there()?.revocations_after(place).await
+    }
+    async fn mark_used(&self, name: &str, until: Timestamp) -> Result<bool, StoreError> {
+        self.there()?.mark_used(name, until).await
+    }
+    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.there()?.sweep(now).await
+    }
+}
+
+#[async_trait]
+impl CodeStore for Moody {
+    async fn save_code(&self, code: &NewCode) -> Result<(), StoreError> {
+        self.there()?.save_code(code).await
+    }
+    async fn peek_code(&self, digest: &TokenDigest, now: Timestamp) -> Result<Code, StoreError> {
+        self.there()?.peek_code(digest, now).await
+    }
+    async fn take_code(&self, taking: &TakingCode) -> Result<Code, StoreError> {
+        self.there()?.take_code(taking).await
+    }
+    async fn put_once(&self, name: &str, sealed: &[u8], until: Timestamp) -> Result<bool, StoreError> {
+        self.there()?.put_once(name, sealed, until).await
+    }
+    async fn peek_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        self.there()?.peek_once(name, now).await
+    }
+    async fn take_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
+        self.there()?.take_once(name, now).await
+    }
+}
+
+#[async_trait]
+impl FamilyStore for Moody {
+    async fn look_up_refresh(&self, digest: &TokenDigest, now: Timestamp) -> Result<Refresh, StoreError> {
+        self.there()?.look_up_refresh(digest, now).await
+    }
+    async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
+        use std::sync::atomic::Ordering::SeqCst;
+        if self.changes.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
+            && let Refresh::Leaf(family) = self.kept.look_up_refresh(&rotation.shown, rotation.now).await?
+        {
+            self.kept.replace_record(&family.root, family.version, &family.record).await?;
+        }
+        self.there()?.rotate_refresh(rotation).await
+    }
+    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
+        self.there()?.replace_record(root, before, record).await
+    }
+    async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
+        self.there()?.revoke_family(root).await
+    }
+    async fn families(&self, of: Whose<'_>, after: Option<&str>, now: Timestamp) -> Result<Vec<Family>, StoreError> {
+        self.there()?.families(of, after, now).await
+    }
+}
+
+#[async_trait]
+impl ConsentStore for Moody {
+    async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
+        self.there()?.remember_consent(consent).await
+    }
+    async fn consent_of(&self, client: &str, subject: &str) -> Result<ConsentedScopes, StoreError> {
+        self.there()?.consent_of(client, subject).await
+    }
+    async fn withdraw_consent(&self, client: &str, subject: &str, resource: &str) -> Result<bool, StoreError> {
+        self.there()?.withdraw_consent(client, subject, resource).await
+    }
+}
+
+async fn moody() -> (Arc<Moody>, World) {
+    let store: Arc<Moody> = Arc::default();
+    let plan = Plan { store: Arc::clone(&store) as Arc<dyn Store>, change: Box::new(with_users), ..Plan::default() };
+    (store, World::planned(plan).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_away_costs_an_answer_and_no_grant() {
+    use std::sync::atomic::Ordering::SeqCst;
+    let (store, world) = moody().await;
+    let (access_token, refresh_token) = begun(&world).await;
+    let code = code(&world, WEB.0, ALL).await;
+    store.is_away.store(true, SeqCst);
+    for reply in [
+        refresh(&world, WEB, &refresh_token, ONE).await,
+        redeem(&world, WEB, &code, ONE).await,
+        world.post("/revoke", Some(WEB), &[("token", &refresh_token)]).await,
+    ] {
+        assert_eq!((reply.status, reply.field("retry-after")), (503, Some("5")), "{}", reply.json());
+    }
+    assert!(opens(&world, &access_token).await);
+    store.is_away.store(false, SeqCst);
+    tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
+    tokens_of(&redeem(&world, WEB, &code, ONE).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_changes_meanwhile_is_looked_at_again() {
+    use std::sync::atomic::Ordering::SeqCst;
+    let (store, world) = moody().await;
+    let (_, refresh_token) = begun(&world).await;
+    store.changes.store(3, SeqCst);
+    let (_, next) = tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
+    store.changes.store(1_000, SeqCst);
+    assert_eq!(refresh(&world, WEB, &next, ONE).await.status, 503, "not for ever");
+    store.changes.store(0, SeqCst);
+    tokens_of(&refresh(&world, WEB, &next, ONE).await);
+}
