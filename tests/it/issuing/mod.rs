@@ -20,6 +20,7 @@ mod clients;
 mod database;
 mod development;
 mod exchange;
+mod login;
 mod narrowing;
 mod taken_back;
 
