@@ -8,6 +8,7 @@ mod forgeries;
 mod granted;
 mod grants;
 mod pages;
+mod provider;
 mod pushed;
 mod pushed_walk;
 mod record;
