@@ -3,7 +3,7 @@
 //! The password comes on stdin, so that it is in no history of a shell and in no list of processes. Only the hash goes to
 //! stdout. Deliberately absent: knobs. What it costs is what OWASP advises, which is what the crate does by itself.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 use std::process::ExitCode;
 
 use argon2::Argon2;
@@ -13,7 +13,7 @@ use argon2::password_hash::phc::{PasswordHash, Salt};
 use super::output::{print, tell};
 use crate::secret::Secret;
 
-/// The longest password, in bytes: what the login page takes.
+/// The longest password, in bytes: nobody types more.
 const MAX_PASSWORD: usize = 1024;
 
 /// Print the hash of a password that stands on stdin, for `login.users`

@@ -28,6 +28,8 @@ pub struct Gateway {
     apis: BTreeMap<String, Api>,
     output: Arc<Mutex<String>>,
     program: Child,
+    path: PathBuf,
+    environment: BTreeMap<String, String>,
 }
 
 impl Drop for Gateway {
@@ -66,33 +68,24 @@ impl Gateway {
         path: PathBuf,
         issuers: BTreeMap<String, Issuer>,
         apis: BTreeMap<String, Api>,
-        environment: BTreeMap<String, String>,
+        mut environment: BTreeMap<String, String>,
     ) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
-        command.arg("run").arg("-c").arg(&path).env_remove("RUST_LOG");
-        command.envs(issuers.iter().map(|(name, issuer)| (name, issuer.url())));
-        command.envs(environment);
-        command.envs(apis.iter().map(|(name, api)| (name, api.url())));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut program = command.spawn().expect("the program was built");
+        environment.extend(issuers.iter().map(|(name, issuer)| (name.clone(), issuer.url().to_owned())));
+        environment.extend(apis.iter().map(|(name, api)| (name.clone(), api.url().to_owned())));
         let output = Arc::new(Mutex::new(String::new()));
-        let (told, mut tells) = watch::channel(());
-        follow(program.stdout.take().expect("stdout is piped"), Arc::clone(&output), told.clone());
-        follow(program.stderr.take().expect("stderr is piped"), Arc::clone(&output), told);
-        let (address, admin) = timeout(PATIENCE, async {
-            loop {
-                let lines = output.lock().expect("no reader panics").clone();
-                if let (Some(address), Some(admin)) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
-                    return (address, admin);
-                }
-                assert!(tells.changed().await.is_ok(), "the program ended:\n{lines}");
-            }
-        })
-        .await
-        .expect("the program says where it listens");
-        let gateway = Self { address, admin, issuers, apis, output, program };
+        let (program, address, admin) = begin(&path, &environment, &output).await;
+        let gateway = Self { address, admin, issuers, apis, output, program, path, environment };
         gateway.ready().await;
         gateway
+    }
+
+    /// Kills the program as nobody expects it (`kill -9`), and runs it again.
+    pub async fn kill_and_start_again(&mut self) {
+        self.program.kill().expect("it runs");
+        self.program.wait().expect("it is ours");
+        self.output = Arc::new(Mutex::new(String::new()));
+        (self.program, self.address, self.admin) = begin(&self.path, &self.environment, &self.output).await;
+        self.ready().await;
     }
 
     /// The issuer behind a variable of the configuration.
@@ -175,6 +168,32 @@ impl Gateway {
         };
         timeout(PATIENCE, ready).await.unwrap_or_else(|_| panic!("never ready:\n{}", self.output()));
     }
+}
+
+/// Starts the program, and gives it with its addresses once it says where it listens.
+async fn begin(
+    path: &Path,
+    environment: &BTreeMap<String, String>,
+    output: &Arc<Mutex<String>>,
+) -> (Child, SocketAddr, SocketAddr) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
+    command.arg("run").arg("-c").arg(path).env_remove("RUST_LOG").envs(environment);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().expect("the program was built");
+    let (told, mut tells) = watch::channel(());
+    follow(program.stdout.take().expect("stdout is piped"), Arc::clone(output), told.clone());
+    follow(program.stderr.take().expect("stderr is piped"), Arc::clone(output), told);
+    let addresses = timeout(PATIENCE, async {
+        loop {
+            let lines = output.lock().expect("no reader panics").clone();
+            if let (Some(address), Some(admin)) = (bound(&lines, "(listen)"), bound(&lines, "(admin)")) {
+                return (address, admin);
+            }
+            assert!(tells.changed().await.is_ok(), "the program ended:\n{lines}");
+        }
+    });
+    let (address, admin) = addresses.await.expect("the program says where it listens");
+    (program, address, admin)
 }
 
 /// Copies what the program writes, line by line.

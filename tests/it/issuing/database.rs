@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 
 #[path = "../../postgres/cluster.rs"]
-mod cluster;
+pub mod cluster;
 
 use cluster::Cluster;
 

@@ -22,6 +22,7 @@ mod development;
 mod exchange;
 mod login;
 mod narrowing;
+mod storm;
 mod taken_back;
 
 pub const ONE: &str = "https://api1.example.com";
@@ -57,6 +58,11 @@ impl World {
 
     /// The same, where the text is changed before.
     pub async fn start_with(change: impl FnOnce(String) -> String) -> Self {
+        Self::start_in(async |_, text| change(text)).await
+    }
+
+    /// The same, where something may be put into its folder before.
+    pub async fn start_in(prepare: impl AsyncFnOnce(&Path, String) -> String) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("narrowgate-issuing-{}-{count}", std::process::id()));
@@ -64,7 +70,8 @@ impl World {
         fs::create_dir_all(&folder).expect("the system has a folder for this");
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/it/issuing.yaml");
         let text = fs::read_to_string(fixture).expect("the fixture is there");
-        fs::write(folder.join("gateway.yaml"), change(text)).expect("the folder is ours");
+        let text = prepare(&folder, text).await;
+        fs::write(folder.join("gateway.yaml"), text).expect("the folder is ours");
         let robot = SigningKey::new("robot-1", "ES256");
         let jwks = serde_json::json!({ "keys": [robot.jwk()] }).to_string();
         fs::write(folder.join("robot.jwks.json"), jwks).expect("the folder is ours");

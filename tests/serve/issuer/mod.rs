@@ -10,6 +10,7 @@ mod grants;
 mod pages;
 mod provider;
 mod pushed;
+mod pushed_walk;
 mod record;
 mod refresh_tokens;
 mod refusals;

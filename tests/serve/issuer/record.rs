@@ -7,6 +7,7 @@ use narrowgate::config::{Config, Forward};
 use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::granted::{ALL, WEB, code, redeem, refresh, tokens_of, with_users};
 use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, Plan, SERVICE, TWO, World, token_of};
 use crate::client::Client;
 
@@ -53,7 +54,10 @@ async fn every_deed_is_written_down_and_no_secret() {
     let layer = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::TRACE);
     let subscriber = layer.with_writer(log.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
-    let narrowing = |config: &mut Config| config.resources[0].forward = Forward::Narrowed;
+    let narrowing = |config: &mut Config| {
+        config.resources[0].forward = Forward::Narrowed;
+        with_users(config);
+    };
     let plan = Plan { yaml: "trusted_proxies: [127.0.0.1]", change: Box::new(narrowing), ..Plan::default() };
     let mut world = World::planned(plan).await;
     world.fields = "X-Forwarded-For: 198.51.100.77\r\n";
@@ -129,7 +133,11 @@ async fn every_deed_is_written_down_and_no_secret() {
     let failed = log.deeds("authentication_failed");
     assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (4, &"app".into(), None));
     assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));
+    let of_users = users_grants_are_written_down(&world, &log).await;
     let text = log.text();
+    for secret in &of_users {
+        assert!(!text.contains(secret), "{secret} was written down");
+    }
     for secret in
         [&*subject, &derived, &assertion, "app-s3cret", "one-s3cret", "wrong-canary", "id-canary", "scope-canary"]
     {
@@ -139,4 +147,31 @@ async fn every_deed_is_written_down_and_no_secret() {
         let signature = token.rsplit('.').next().unwrap();
         assert!(!text.contains(signature), "a signature was written down");
     }
+}
+
+/// A code and a refresh token, used and used again; what was a secret of it.
+async fn users_grants_are_written_down(world: &World, log: &Log) -> Vec<String> {
+    let (one, other) = (code(world, WEB.0, ALL).await, code(world, WEB.0, ALL).await);
+    let (access_token, spent) = tokens_of(&redeem(world, WEB, &one, ONE).await);
+    let (_, next) = tokens_of(&refresh(world, WEB, &spent, TWO).await);
+    let (_, leaf) = tokens_of(&refresh(world, WEB, &next, TWO).await);
+    assert_eq!(refresh(world, WEB, &spent, ONE).await.status, 400);
+    let (_, unused) = tokens_of(&redeem(world, WEB, &other, ONE).await);
+    assert_eq!(redeem(world, WEB, &other, ONE).await.status, 400);
+    let root = super::world::claims(&access_token)["jti"].as_str().unwrap().split_once('.').unwrap().0.to_owned();
+    let issued = log.deeds("token_issued");
+    let by = |grant: &str| issued.iter().filter(|line| line["grant"] == grant).collect::<Vec<_>>();
+    assert_eq!((by("authorization_code").len(), by("refresh_token").len()), (2, 2));
+    let first = by("authorization_code")[0];
+    assert_eq!(
+        (&first["client"], &first["subject"], &first["resource"], &first["scopes"]),
+        (&WEB.0.into(), &"corp|ada".into(), &ONE.into(), &"read write".into())
+    );
+    let reused = log.deeds("refresh_reused");
+    assert_eq!((reused.len(), log.deeds("code_reused").len()), (1, 1));
+    assert_eq!(
+        (&reused[0]["client"], &reused[0]["subject"], &reused[0]["jti"], &reused[0]["grant"]),
+        (&WEB.0.into(), &"corp|ada".into(), &root.into(), &"refresh_token".into())
+    );
+    vec![one, other, spent, next, leaf, unused]
 }
