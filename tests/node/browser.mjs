@@ -2,7 +2,8 @@
 // consent back to the client, and then to what he allowed. Each page is held to what every page must be, and is
 // photographed, narrow and wide, light and dark.
 //
-// It reads one JSON object from stdin: the issuer, where Chromium is, where the pictures go, and Alice's password.
+// It reads one JSON object from stdin: the issuer, where Chromium is, where the pictures go, Alice's password, and the looks:
+// how wide, and light or dark.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
@@ -102,7 +103,7 @@ async function tabTo(page, selector) {
 }
 
 async function walk(browser, width, colorScheme) {
-  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, reducedMotion: 'reduce' });
+  const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme, ignoreHTTPSErrors: true });
   const complaints = [];
   const newTab = async () => {
     const tab = await context.newPage();
@@ -146,6 +147,10 @@ async function walk(browser, width, colorScheme) {
   await page.keyboard.press('Enter');
 
   await page.waitForURL('**/consent?*');
+  const prefix = task.issuer.startsWith('https:') ? '__Host-' : '';
+  const cookies = await context.cookies();
+  assert.deepEqual(cookies.map(({ name }) => name).sort(), [`${prefix}narrowgate-browser`, `${prefix}narrowgate-session`]);
+  for (const { httpOnly, sameSite, secure } of cookies) assert.deepEqual([httpOnly, sameSite, secure], [true, 'Lax', prefix !== '']);
   assert.equal(await page.title(), 'Allow Command Line <Tool>?');
   await seen('consent', page);
   // Whoever is no programmer reads what he gives, and gives less.
@@ -215,11 +220,9 @@ async function walk(browser, width, colorScheme) {
 
 const browser = await chromium.launch({ executablePath: task.chromium, args: ['--no-sandbox'] });
 try {
-  for (const width of [360, 1280]) {
-    for (const colorScheme of ['light', 'dark']) {
-      await walk(browser, width, colorScheme);
-      console.log(`${width} ${colorScheme}`);
-    }
+  for (const [width, colorScheme] of task.looks) {
+    await walk(browser, width, colorScheme);
+    console.log(`${width} ${colorScheme}`);
   }
 } finally {
   await browser.close();

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
-use serde_json::json;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::{Value, json};
 
 use super::free_port;
 use crate::api::Api;
@@ -25,6 +26,15 @@ const CHROMIUM: [&str; 4] =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_finds_the_way_by_keyboard_in_every_light() {
+    walked("http", &json!([[360, "light"], [360, "dark"], [1280, "light"], [1280, "dark"]])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_keeps_our_cookies_over_tls_as_well() {
+    walked("https", &json!([[800, "light"]])).await;
+}
+
+async fn walked(scheme: &str, looks: &Value) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let chromium = CHROMIUM.into_iter().find(|path| Path::new(path).is_file());
     let chromium = chromium.expect("the browser is missing; install it with: apt-get install chromium");
@@ -33,14 +43,17 @@ async fn a_user_finds_the_way_by_keyboard_in_every_light() {
         node_folder.join("node_modules/playwright-core").is_dir(),
         "what drives the browser is missing; install it with: cd tests/node && npm ci"
     );
-    let (gateway, folder, port) = gateway(root).await;
+    let (gateway, folder, port) = gateway(root, scheme).await;
     let screenshots = root.join("target/screenshots");
     fs::create_dir_all(&screenshots).expect("the folder can be made");
     let task = json!({
-        "issuer": format!("http://127.0.0.1:{port}"), "chromium": chromium, "screenshots": screenshots, "password": PASSWORD,
+        "issuer": format!("{scheme}://127.0.0.1:{port}"), "chromium": chromium, "screenshots": screenshots,
+        "password": PASSWORD, "looks": looks,
     });
     let mut command = Command::new(node(&node_folder));
     command.arg("browser.mjs").current_dir(&node_folder);
+    // Nobody vouches for the certificate of this test, and node asks for tokens, too.
+    command.env("NODE_TLS_REJECT_UNAUTHORIZED", "0").env("NODE_NO_WARNINGS", "1");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut program = command.spawn().expect("node can be run");
     let mut input = program.stdin.take().expect("stdin is piped");
@@ -55,11 +68,16 @@ async fn a_user_finds_the_way_by_keyboard_in_every_light() {
     let _ = fs::remove_dir_all(folder);
 }
 
-async fn gateway(root: &Path) -> (Gateway, std::path::PathBuf, u16) {
-    let folder = std::env::temp_dir().join(format!("narrowgate-pages-{}", std::process::id()));
+async fn gateway(root: &Path, scheme: &str) -> (Gateway, std::path::PathBuf, u16) {
+    let folder = std::env::temp_dir().join(format!("narrowgate-pages-{scheme}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).expect("the system has a folder for this");
-    fs::copy(root.join("tests/fixtures/it/pages.yaml"), folder.join("gateway.yaml")).expect("the fixture is there");
+    let text = fs::read_to_string(root.join("tests/fixtures/it/pages.yaml")).expect("the fixture is there");
+    let text = match scheme {
+        "https" => over_tls(&folder, &text),
+        _ => text,
+    };
+    fs::write(folder.join("gateway.yaml"), text).expect("the folder is ours");
     let mut apis = BTreeMap::new();
     for name in ["API_1", "API_2", "API_3"] {
         apis.insert(name.to_owned(), Api::start(name).await);
@@ -72,4 +90,14 @@ async fn gateway(root: &Path) -> (Gateway, std::path::PathBuf, u16) {
         BTreeMap::from([("PORT".to_owned(), port.to_string()), ("PASSWORD".to_owned(), hash.to_string())]);
     let gateway = Gateway::run_with(folder.join("gateway.yaml"), issuers, apis, environment).await;
     (gateway, folder, port)
+}
+
+/// The same configuration, on a listener with a certificate.
+fn over_tls(folder: &Path, text: &str) -> String {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("it is an address");
+    fs::write(folder.join("site.pem"), cert.pem()).expect("the folder is ours");
+    fs::write(folder.join("site.key"), signing_key.serialize_pem()).expect("the folder is ours");
+    let listen = "listen: { address: \"127.0.0.1:${PORT}\", tls: [{ cert: site.pem, key: site.key }] }";
+    text.replace("listen: 127.0.0.1:${PORT}", listen).replace("url: http://", "url: https://")
 }
