@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod explain;
+mod grants;
 mod keys;
 mod node;
 mod output;
@@ -32,6 +33,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Demo(demo::Demo),
+    Grants(grants::Grants),
     Keys(keys::Keys),
     Schema(schema::Schema),
     Token(token::Token),
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Demo(demo) => on_runtime(demo.run()),
+        Command::Grants(grants) => on_runtime(grants.run()),
         Command::Keys(keys) => on_runtime(keys.run()),
         Command::Schema(schema) => schema.run(),
         Command::Token(token) => on_runtime(token.run()),
