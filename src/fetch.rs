@@ -9,9 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
-use url::Url;
+use serde::Deserialize;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
 
+use crate::oauth::OAuthError;
 use crate::secret::Secret;
 
 #[cfg(test)]
@@ -77,6 +82,9 @@ pub enum FetchFault {
     /// Another status than 200.
     #[error("the answer has status {0}")]
     Status(u16),
+    /// A refusal in the words of an authorization server (RFC 6749 §5.2).
+    #[error("the answer is `{0}`")]
+    Refused(OAuthError),
     /// The body is longer than any such document needs to be.
     #[error("the answer is longer than {BODY_BYTES} bytes")]
     TooLong,
@@ -162,27 +170,48 @@ impl Fetcher {
         Ok(Fetched { body: Self::whole(url, response).await?, max_age })
     }
 
-    /// Posts a form to `url`, as a client with a secret (RFC 6749 §2.3.1), and gives the body of the answer. Neither its id
-    /// nor its secret may hold what that encodes.
+    /// Posts a form to `url`, with the id and the secret of a client in the header if there are any (RFC 6749 §2.3.1), and
+    /// gives the body of the answer.
     ///
     /// # Errors
     ///
     /// [`FetchError`] for everything that is not a whole answer with status 200 inside the bounds.
-    pub async fn post_form(&self, url: &Url, id: &str, secret: &str, form: String) -> Result<Vec<u8>, FetchError> {
-        let request = self.client.post(url.clone()).header(ACCEPT, "application/json").basic_auth(id, Some(secret));
-        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
-        let response = request.send().await.map_err(|error| interrupted(url, error))?;
-        Self::whole(url, response).await
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        client: Option<(&str, &Secret)>,
+        form: &Secret,
+    ) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+        let request = self.client.post(url.clone()).header(ACCEPT, "application/json");
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = match client {
+            None => request,
+            Some((id, secret)) => request.header(AUTHORIZATION, basic(id, secret)),
+        };
+        let response = request.body(form.expose().to_vec()).send().await.map_err(|error| interrupted(url, error))?;
+        match response.status().as_u16() {
+            status @ (400 | 401) => {
+                let body = Self::bounded(url, response).await?;
+                let fault = oauth_error(&body).map_or(FetchFault::Status(status), FetchFault::Refused);
+                Err(FetchError { url: shown(url), fault, cause: None })
+            }
+            _ => Self::whole(url, response).await.map(Zeroizing::new),
+        }
     }
 
     /// The body of an answer with status 200.
-    async fn whole(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, FetchError> {
+    async fn whole(url: &Url, response: reqwest::Response) -> Result<Vec<u8>, FetchError> {
         let failed = |fault| FetchError { url: shown(url), fault, cause: None };
         match response.status() {
-            http::StatusCode::OK => {}
-            status if status.is_redirection() => return Err(failed(FetchFault::Redirect(status.as_u16()))),
-            status => return Err(failed(FetchFault::Status(status.as_u16()))),
+            http::StatusCode::OK => Self::bounded(url, response).await,
+            status if status.is_redirection() => Err(failed(FetchFault::Redirect(status.as_u16()))),
+            status => Err(failed(FetchFault::Status(status.as_u16()))),
         }
+    }
+
+    /// The body of an answer, if it is not too long.
+    async fn bounded(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, FetchError> {
+        let failed = |fault| FetchError { url: shown(url), fault, cause: None };
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| interrupted(url, error))? {
             if body.len() + chunk.len() > BODY_BYTES {
@@ -213,6 +242,26 @@ fn bearer(credential: &Secret) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_bytes(&text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+/// The header field of a client with a secret; both are encoded before they are joined (RFC 6749 §2.3.1).
+fn basic(id: &str, secret: &Secret) -> HeaderValue {
+    let encoded = |bytes: &[u8]| form_urlencoded::byte_serialize(bytes).collect::<String>();
+    let pair = Zeroizing::new(format!("{}:{}", encoded(id.as_bytes()), encoded(secret.expose())));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+        .expect("base64 can stand in a header field");
+    value.set_sensitive(true);
+    value
+}
+
+/// The code of a refusal, if it is a known one; whatever else is said there stays there.
+fn oauth_error(body: &[u8]) -> Option<OAuthError> {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: String,
+    }
+    let refusal: Refusal = serde_json::from_slice(body).ok()?;
+    OAuthError::ALL.into_iter().find(|known| known.as_str() == refusal.error)
 }
 
 /// How long an answer stays fresh; of several directives the shortest counts.

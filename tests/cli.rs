@@ -6,6 +6,8 @@
 mod demo;
 #[path = "cli/explain.rs"]
 mod explain;
+#[path = "cli/password.rs"]
+mod password;
 #[path = "cli/run.rs"]
 mod run;
 #[path = "cli/token.rs"]

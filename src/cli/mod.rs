@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod explain;
 mod grants;
+mod hash_password;
 mod keys;
 mod node;
 mod output;
@@ -34,6 +35,7 @@ enum Command {
     Explain(explain::Explain),
     Demo(demo::Demo),
     Grants(grants::Grants),
+    HashPassword(hash_password::HashPassword),
     Keys(keys::Keys),
     Schema(schema::Schema),
     Token(token::Token),
@@ -47,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Demo(demo) => on_runtime(demo.run()),
         Command::Grants(grants) => on_runtime(grants.run()),
+        Command::HashPassword(hash) => hash.run(),
         Command::Keys(keys) => on_runtime(keys.run()),
         Command::Schema(schema) => schema.run(),
         Command::Token(token) => on_runtime(token.run()),

@@ -4,7 +4,7 @@ use super::authorization_server::WrittenServer;
 use super::fault::Place;
 use super::issuers::Issuers;
 use super::model::{ClaimNames, ClaimPath, Requirement, Resource};
-use super::read::{Reader, one_of};
+use super::read::Reader;
 use super::resource::WrittenResource;
 use crate::oauth::is_protocol_claim;
 
@@ -99,8 +99,15 @@ fn check_one(reader: &mut Reader, place: Place, requirement: &Requirement, known
             let mut names: Vec<&str> = all().map(|(name, _)| name.as_str()).collect();
             names.sort_unstable();
             names.dedup();
-            let what = if names.is_empty() { "nothing is known of any user".to_owned() } else { one_of(&names) };
-            format!("{what}; list it under `claims: {{ carry: [ … ] }}` of a trusted issuer at which users log in")
+            let known = match names.is_empty() {
+                true => "nothing is known of any user;".to_owned(),
+                false => {
+                    let suggested = reader.suggest(name, names);
+                    let joint = if suggested.ends_with('?') { " Else" } else { ";" };
+                    format!("{suggested}{joint}")
+                }
+            };
+            format!("{known} list it under `claims: {{ carry: [ … ] }}` of a trusted issuer at which users log in")
         }
     };
     reader.log.error(place, format!("`{shown}` is known of no user, so nobody could get a token here"), hint);

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::describe;
 use super::fault::brief;
-use super::model::{AuthorizationServer, Config};
+use super::model::{AuthorizationServer, Config, LocalUser, LoginAuthentication};
 
 /// The most that is shown of one value, in characters.
 const MAX_VALUE: usize = 100;
@@ -69,13 +69,11 @@ fn of_issuer(told: &mut Vec<String>, before: &Config, after: &Config) {
         (None, Some(_)) => told.push("issuer: added".to_owned()),
         (Some(_), None) => told.push("issuer: removed".to_owned()),
         (Some(old), Some(new)) => {
-            let of = |server: &AuthorizationServer| {
-                (server.access_token_lifetime, server.exchange_depth, server.development_tokens)
-            };
-            let is_same = (&old.issuer, &old.signing, of(old)) == (&new.issuer, &new.signing, of(new));
-            if !is_same {
-                let (old, new) = (describe::authorization_server(old), describe::authorization_server(new));
-                told.push(format!("issuer: {}", in_words(&old, &new)));
+            // Trusted issuers in another order are other numbers in the same words.
+            let described = (describe::authorization_server(before, old), describe::authorization_server(after, new));
+            if described.0 != described.1 || hidden_of_login(old) != hidden_of_login(new) || old.signing != new.signing
+            {
+                told.push(format!("issuer: {}", in_words(&described.0, &described.1)));
             }
             let clients = Parts::of("client ", before, after, |config| {
                 let clients = config.issuer.iter().flat_map(|issuer| &issuer.clients);
@@ -90,6 +88,20 @@ fn of_issuer(told: &mut Vec<String>, before: &Config, after: &Config) {
         }
     }
     section(told, "store", &before.store, &after.store, |store| store.as_ref().map(describe::store).into());
+}
+
+/// What a description of `login` keeps to itself.
+fn hidden_of_login(server: &AuthorizationServer) -> Vec<Hidden<'_>> {
+    let login = server.login.iter();
+    let providers = login.clone().flat_map(|login| &login.openid).map(|each| Hidden::Provider(&each.authentication));
+    let users = login.flat_map(|login| &login.users).map(Hidden::User);
+    providers.chain(users).collect()
+}
+
+#[derive(PartialEq)]
+enum Hidden<'a> {
+    Provider(&'a LoginAuthentication),
+    User(&'a LocalUser),
 }
 
 /// Named parts of both configurations.
@@ -286,9 +298,32 @@ resources:
         assert_eq!(told, ["issuer: url https://login.example.org instead of https://auth.example.com"]);
         let told = with(&[("\n  clients:", "\n  development_tokens: true\n  clients:")]);
         assert_eq!(told, ["issuer: development_tokens true instead of false"]);
+        let login = "\n  login: { openid: { corp: { client_id: narrowgate, client_secret: hunter2 } } }\n  clients:";
+        let told = with(&[("\n  clients:", login)]);
+        assert!(told[0].starts_with("issuer: login {") && !told[0].contains("hunter2"), "{told:?}");
         assert_eq!(with(&[("    app:", "    web:")]), ["client web: added", "client app: removed"]);
         assert_eq!(with(&[("\nissuer:", "\nstore: a.redb\nissuer:")]), ["store: a.redb instead of narrowgate.redb"]);
         assert_eq!(with(&[(issuer, "")]), ["issuer: removed", "store: no more"]);
+    }
+
+    #[test]
+    fn another_way_to_log_in_is_told() {
+        let issuer = "issuer:\n  url: https://auth.example.com\n  login: { openid: { corp: { client_id: narrowgate, \
+                      client_secret: hunter2 } } }\nlisten:";
+        let with = |old: &str, new: &str| {
+            let before = BEFORE.replace("listen:", issuer);
+            assert!(before.contains(old), "{old}");
+            changes(&config(&before), &config(&before.replace(old, new)))
+        };
+        assert_eq!(with("narrowgate", "gate"), ["issuer: login.openid.corp.client_id gate instead of narrowgate"]);
+        assert_eq!(with("hunter2", "hunter3"), ["issuer: another secret, or a file with another content"]);
+        let more = "hunter2 }, partner: { client_id: gate }";
+        assert_eq!(with("hunter2 }", more), ["issuer: login.openid +partner"]);
+        let reordered =
+            "  partner: { issuer: https://partner.example.com }\n  corp: { issuer: https://login.example.com }\n";
+        let lines =
+            "  corp: { issuer: https://login.example.com }\n  partner: { issuer: https://partner.example.com }\n";
+        assert_eq!(with(lines, reordered), [""; 0]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 
 use users::{ForUsers, Means, for_users};
 
+pub(super) use users::ONLY_WITH_CODE;
+
 mod users;
 
 /// The longest client id, in bytes.

@@ -212,6 +212,7 @@ mod tests {
             cors: { origins: [https://app.example] }
             allowed_clients: [corp|app, batch]
             user_claims: { email: [read] }
+            access: { department: [sales] }
             forward: narrowed
           https://reports.example:
             upstream: http://127.0.0.1:9002
@@ -227,6 +228,21 @@ mod tests {
               serves: https://api.example
               exchange: { https://reports.example: { read: [reports] } }
               known_as: { corp: app }
+            web:
+              secret: hunter2hunter2hunter2hunter2hunter2
+              name: Reports
+              grants: [authorization_code, refresh_token]
+              redirect_uris: [https://app.example/cb]
+              resources: { https://api.example: [read] }
+              consent: never
+          login:
+            openid:
+              corp: { client_id: narrowgate, client_secret: hunter2, title: Staff, scopes: [openid, email] }
+            users:
+              bob:
+                password: $argon2id$v=19$m=19456,t=2,p=1$aHVudGVyMmh1bnRlcjI$aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmg
+                claims: { department: hunter2 }
+          lifetimes: { session: 1h }
         store: state.redb
     ";
 
@@ -267,9 +283,31 @@ mod tests {
             "serves": "https://api.example",
             "exchange": { "https://reports.example": { "read": ["reports"] } },
             "known_as": { "corp": "app" },
+            "name": null,
+            "redirect_uris": [],
+            "consent": "ask",
+            "require_pushed_authorization_requests": false,
             "disabled": false,
         });
         assert_eq!(issuer["clients"]["batch"], client);
+        let web = &issuer["clients"]["web"];
+        assert_eq!((&web["name"], &web["consent"]), (&"Reports".into(), &"never".into()));
+        assert_eq!(web["redirect_uris"], json!(["https://app.example/cb"]));
+        let lifetimes =
+            json!({ "access_token": "300s", "code": "60s", "refresh_token": "2592000s", "session": "3600s" });
+        assert_eq!(issuer["lifetimes"], lifetimes);
+        let login = json!({
+            "openid": { "corp": {
+                "title": "Staff",
+                "client_id": "narrowgate",
+                "client_secret": "(set)",
+                "scopes": ["openid", "email"],
+                "userinfo": false,
+            } },
+            "users": { "bob": { "password": "(set)", "claims": { "department": "(set)" } } },
+        });
+        assert_eq!(issuer["login"], login);
+        assert_eq!(resource["access"], json!({ "department": ["sales"] }));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod form;
 mod issuers;
 mod limits;
 mod listen;
+mod login;
 mod resource;
 mod rules;
 #[cfg(test)]
@@ -82,7 +83,7 @@ pub fn schema() -> Value {
             key(
                 "scopes",
                 map(form::plain_scope_name(), form::text()),
-                "Descriptions of scopes that several resources share. In use once there are consent pages.",
+                "Descriptions of scopes that several resources share. Users read them when they consent.",
             )
             .like(json!({ "read": "Read what is there" })),
             key(

@@ -98,8 +98,9 @@ impl Reader {
             text if text.chars().any(is_unseen) => "holds a character that nobody sees",
             _ => return Some(text),
         };
-        let message = format!("`{}` {why}", self.scalar(node)?.shown());
-        self.log.error(node.place, message, "write a short name on one line; users read it");
+        // Without the name itself: what nobody sees would be shown.
+        let hint = "write a short name on one line; users read it";
+        self.log.error(node.place, format!("this name {why}"), hint);
         None
     }
 

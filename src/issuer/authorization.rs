@@ -15,15 +15,18 @@ use crate::config::{Client, GrantType, ResourceId};
 use crate::oauth::{CodeChallenge, Scope};
 
 mod answer;
+mod destination;
 mod fault;
+mod needs;
 mod prompt;
 mod reach;
 mod request;
 
 pub use answer::ReturnAddress;
+pub use destination::Destination;
 pub use fault::{AuthorizationFault, NotAsked, PageFault};
 pub use prompt::{Interaction, Prompt};
-pub use request::AuthorizationRequest;
+pub use request::{AuthorizationRequest, PushedAs};
 
 pub(super) use reach::without_words_for_users;
 
@@ -73,6 +76,20 @@ pub fn asked(policy: &Policy<'_>, request: &AuthorizationRequest) -> Result<Aske
             Ok(Asked { client: client.id.clone(), to, challenge, grant, prompt, max_age, login_hint })
         }
         Err(fault) => Err(NotAsked::Client { to, fault }),
+    }
+}
+
+/// Judges an authorization request that was not pushed beforehand (RFC 9126 §5).
+///
+/// # Errors
+///
+/// [`NotAsked`], as for [`asked`], and also for a client that has to push what it asks for.
+pub fn asked_directly(policy: &Policy<'_>, request: &AuthorizationRequest) -> Result<Asked, NotAsked> {
+    let asked = asked(policy, request)?;
+    let has_to_push = |client: &Client| client.require_pushed_authorization_requests;
+    match policy.server.client(&asked.client).is_some_and(has_to_push) {
+        true => Err(NotAsked::Client { to: asked.to, fault: AuthorizationFault::NotPushed }),
+        false => Ok(asked),
     }
 }
 

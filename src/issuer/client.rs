@@ -5,6 +5,7 @@ mod assertion;
 mod authentication;
 mod credential;
 
+pub(super) use assertion::time;
 pub use assertion::{AssertionFault, ClientAssertion, OneUse};
 pub use authentication::{ClientFault, by_name, by_secret, with_keys};
 pub use credential::{ClientCredential, OfferedSecret};

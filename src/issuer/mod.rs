@@ -26,6 +26,7 @@ mod introspection;
 mod metadata;
 mod narrowing;
 mod policy;
+mod provider;
 mod refresh_token;
 mod refusal;
 mod request;
@@ -39,7 +40,8 @@ mod token_exchange;
 mod transaction;
 
 pub use authorization::{
-    Asked, AuthorizationFault, AuthorizationRequest, Interaction, NotAsked, PageFault, Prompt, ReturnAddress, asked,
+    Asked, AuthorizationFault, AuthorizationRequest, Destination, Interaction, NotAsked, PageFault, Prompt, PushedAs,
+    ReturnAddress, asked, asked_directly,
 };
 pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code, check_code};
 pub use client::{
@@ -57,6 +59,10 @@ pub use introspection::introspect;
 pub use metadata::metadata;
 pub use narrowing::narrow;
 pub use policy::Policy;
+pub use provider::{
+    Answer, ExpectedIdToken, IdToken, IdTokenFault, Identity, IdentityFault, InvalidProvider, LoginAttempt,
+    LoginDemand, ProvenLogin, ProviderMetadata, ProviderResponse, ResponseFault, UnreadableAttempt, UserInfoFault,
+};
 pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType, grant_type};

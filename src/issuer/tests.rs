@@ -18,6 +18,7 @@ use crate::secret::Secret;
 use crate::token::AudienceTable;
 use crate::token::mint::GrantId;
 
+mod access;
 mod authorization;
 mod authorization_scopes;
 mod client_credentials;

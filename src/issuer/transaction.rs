@@ -23,7 +23,7 @@ pub struct Transaction {
 }
 
 /// What a user is on his way to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Goal {
     /// To grant a client something.
     Authorization {

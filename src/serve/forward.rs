@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 use smallvec::SmallVec;
 
 use super::exchange::{Exchange, random_hex};
+use super::issuer::without_ours;
 use crate::guard::UpstreamTarget;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -45,7 +46,7 @@ pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut
         UpstreamTarget::Rewritten(target) => target.as_bytes(),
     };
     upstream.set_raw_path(target)?;
-    join_cookies(upstream)?;
+    tidy_cookies(upstream)?;
     upstream.insert_header(HOST, destination)?;
     // `Connection: authorization` has taken it away by now, but it is the permit that says what goes on.
     if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
@@ -87,17 +88,28 @@ fn clean(upstream: &mut RequestHeader, removes: impl Fn(&HeaderName) -> bool) {
     }
 }
 
-/// HTTP/2 clients send a cookie a field; elsewhere it must be one field (RFC 9113 §8.2.3).
-fn join_cookies(upstream: &mut RequestHeader) -> Result<()> {
+/// HTTP/2 clients send a cookie a field; elsewhere it must be one field (RFC 9113 §8.2.3). What our own issuer keeps in a
+/// browser is no API's to see: where an API shares its host, the browser sends it there as well.
+fn tidy_cookies(upstream: &mut RequestHeader) -> Result<()> {
     let crumbs: SmallVec<[&[u8]; 4]> = upstream.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    if crumbs.len() < 2 {
+    let tidy = match crumbs[..] {
+        [] => return Ok(()),
+        [only] => without_ours(only),
+        _ => {
+            let joined = crumbs.join(&b"; "[..]);
+            Some(without_ours(&joined).unwrap_or(joined))
+        }
+    };
+    drop(crumbs);
+    let Some(tidy) = tidy else { return Ok(()) };
+    if tidy.is_empty() {
+        upstream.remove_header(&COOKIE);
         return Ok(());
     }
-    let joined = HeaderValue::from_bytes(&crumbs.join(&b"; "[..]));
-    let mut joined = joined.or_err(ErrorType::InternalError, "joining cookies that were fields each")?;
-    joined.set_sensitive(true);
-    drop(crumbs);
-    upstream.insert_header(COOKIE, joined)
+    let tidy = HeaderValue::from_bytes(&tidy);
+    let mut tidy = tidy.or_err(ErrorType::InternalError, "writing the cookies that are an API's")?;
+    tidy.set_sensitive(true);
+    upstream.insert_header(COOKIE, tidy)
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -233,10 +245,21 @@ mod tests {
     #[test]
     fn cookies_become_one_field() {
         let mut header = received(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
-        join_cookies(&mut header).unwrap();
+        tidy_cookies(&mut header).unwrap();
         let cookies: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
         assert!(cookies[0].is_sensitive());
+    }
+
+    #[test]
+    fn cookies_of_our_issuer_are_no_apis_to_see() {
+        let mut header =
+            received(&[("cookie", "a=1; __Host-narrowgate-session=s"), ("cookie", "narrowgate-browser=b")]);
+        tidy_cookies(&mut header).unwrap();
+        assert_eq!(header.headers.get(COOKIE).unwrap(), "a=1");
+        let mut header = received(&[("cookie", "__Host-narrowgate-session=s")]);
+        tidy_cookies(&mut header).unwrap();
+        assert!(header.headers.get(COOKIE).is_none());
     }
 
     #[test]

@@ -27,6 +27,20 @@ pub enum Deed {
     GrantRevoked,
     /// A client would have taken back what is another's.
     RevocationRefused,
+    /// What a client asked a user for was not given.
+    AuthorizationRefused,
+    /// A code was given out, for a resource.
+    CodeIssued,
+    /// A user agreed to what a client asked for.
+    ConsentGranted,
+    /// He took it back.
+    ConsentWithdrawn,
+    /// He logged in.
+    LoginSucceeded,
+    /// Somebody tried to.
+    LoginFailed,
+    /// He logged out.
+    LoggedOut,
 }
 
 impl Deed {
@@ -42,6 +56,13 @@ impl Deed {
             Self::TokenRevoked => "token_revoked",
             Self::GrantRevoked => "grant_revoked",
             Self::RevocationRefused => "revocation_refused",
+            Self::AuthorizationRefused => "authorization_refused",
+            Self::CodeIssued => "code_issued",
+            Self::ConsentGranted => "consent_granted",
+            Self::ConsentWithdrawn => "consent_withdrawn",
+            Self::LoginSucceeded => "login_succeeded",
+            Self::LoginFailed => "login_failed",
+            Self::LoggedOut => "logged_out",
         }
     }
 }

@@ -9,8 +9,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -18,15 +19,19 @@ use super::GenuineToken;
 
 /// Verified tokens by digest.
 pub struct TokenCache {
-    key: hmac::Key,
+    key: LessSafeKey,
     tokens: Cache<TokenDigest, Arc<GenuineToken>, ByWeight>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
-/// A keyed digest of a whole token. It says nothing about the token to whoever lacks the key.
+/// A keyed digest of a whole token: GHASH under a secret of this process (SP 800-38D §6.4), behind one AES block.
+///
+/// For two different texts, whoever lacks the key makes them meet with a chance of their length in 16-byte blocks to
+/// 2^128, whatever he tries: a universal hash promises that as long as no digest is seen, and none ever leaves the cache.
+/// It is the fastest such digest that the cryptographic library has; HMAC-SHA256 takes three times as long.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
-pub struct TokenDigest([u8; 32]);
+pub struct TokenDigest([u8; 16]);
 
 #[derive(Clone)]
 struct ByWeight;
@@ -43,19 +48,23 @@ impl TokenCache {
     /// # Errors
     ///
     /// If the system has no randomness to give.
-    pub fn new(bytes: usize) -> Result<Self, aws_lc_rs::error::Unspecified> {
+    pub fn new(bytes: usize) -> Result<Self, Unspecified> {
         /// About what a token with its claims takes.
         const TYPICAL_ENTRY: usize = 2048;
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
+        let mut secret = [0; 16];
+        rand::fill(&mut secret)?;
+        let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &secret)?);
         let tokens = Cache::with_weighter(bytes / TYPICAL_ENTRY, bytes as u64, ByWeight);
         Ok(Self { key, tokens, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 
     /// The digest under which a token is kept.
     pub fn digest(&self, compact: &str) -> TokenDigest {
-        let tag = hmac::sign(&self.key, compact.as_bytes());
-        let mut digest = [0; 32];
-        digest.copy_from_slice(tag.as_ref());
+        // The nonce stays the same: equal texts must meet, and nobody sees a tag from which he could learn the key.
+        let nonce = Nonce::assume_unique_for_key([0; NONCE_LEN]);
+        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(compact), &mut []);
+        let mut digest = [0; 16];
+        digest.copy_from_slice(tag.expect("nothing is never too long to be sealed").as_ref());
         TokenDigest(digest)
     }
 

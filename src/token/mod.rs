@@ -22,6 +22,7 @@ pub use cache::{TokenCache, TokenDigest};
 pub use claims::{ClaimForm, Words, claim, has, text_at, words_at};
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
+pub use json::{NotStrictObject, parse_object};
 pub use keys::{Keyring, KeyringStatus};
 pub use rejection::Refused;
 pub use revocations::Revocations;

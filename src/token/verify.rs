@@ -10,7 +10,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::keys::{KeyMiss, KeySet};
+use super::keys::KeyMiss;
 use super::{Audience, Compact, GenuineToken, Keyring, Refused, Revocations, TokenCache, TokenDigest};
 use crate::clock::Timestamp;
 use crate::config::{ClaimNames, IssuerId, ResourceId};
@@ -98,12 +98,9 @@ impl TrustedKeys {
 
     /// Whose current keys proved a token: the issuer that it was proven for, which may have another place by now.
     fn place_of(&self, token: &GenuineToken, now: Timestamp) -> Option<IssuerId> {
-        let proves = |issuer: &IssuerId| self.current(*issuer, now).is_some_and(|keys| keys.id() == token.key_set);
+        let proves =
+            |issuer: &IssuerId| self.keyrings.get(issuer.0).is_some_and(|ring| ring.is_current(token.key_set, now));
         Some(token.issuer).filter(proves).or_else(|| (0..self.keyrings.len()).map(IssuerId).find(proves))
-    }
-
-    fn current(&self, issuer: IssuerId, now: Timestamp) -> Option<Arc<KeySet>> {
-        self.keyrings.get(issuer.0)?.current(now)
     }
 }
 

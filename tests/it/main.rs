@@ -2,6 +2,7 @@
 
 mod api;
 mod bearer;
+mod browser;
 mod client;
 mod cors;
 mod forwarding;

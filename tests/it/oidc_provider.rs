@@ -65,8 +65,14 @@ impl Provider {
         response.json()["access_token"].as_str().expect("a token came").to_owned()
     }
 
+    /// Takes these as its relying parties.
+    pub async fn register(&self, parties: &serde_json::Value) {
+        let ask = Ask::new(self.address, "POST", &self.address.to_string(), "/fixture/parties");
+        assert_eq!(ask.body(parties.to_string()).send().await.status, 204);
+    }
+
     /// New keys in the place of all old ones.
-    async fn rotate(&self) {
+    pub async fn rotate(&self) {
         let ask = Ask::new(self.address, "POST", &self.address.to_string(), "/fixture/rotate");
         assert_eq!(ask.send().await.status, 204);
     }

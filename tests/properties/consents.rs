@@ -1,5 +1,6 @@
 //! P3, where a user is asked: for any matrix, request, consent and later configuration, a token of the grant has one audience
-//! that was granted, and no scope outside of what was granted, what the matrix allows and what the resource owns by then.
+//! that was granted, and no scope outside of what was granted, what the matrix allows and what the resource owns by then; and
+//! none is for an API that is not for the user (`access`).
 
 use std::collections::BTreeSet;
 
@@ -33,6 +34,15 @@ proptest! {
     }
 
     #[test]
+    fn a_user_is_asked_for_nothing_that_is_not_for_him(scene in any_scene()) {
+        let asked = scene.within_reach();
+        let shown = asked.as_ref().map(|asked| {
+            asked.grant.iter().map(|(ResourceId(api), scopes)| (*api, words(scopes))).collect()
+        });
+        prop_assert_eq!(shown, scene.within_reach_by_contract());
+    }
+
+    #[test]
     fn what_is_granted_was_asked_for(scene in any_scene()) {
         let record = scene.record();
         let kept = record.as_ref().map(|record| {
@@ -55,6 +65,8 @@ proptest! {
             // Once more, and straight from the promise.
             let api = grant.resource().0;
             let name = scene.later.name_of(api);
+            let demanded = scene.later.api(name).and_then(|api| api.access);
+            prop_assert!(demanded.is_none_or(|group| scene.groups.contains(&group)));
             prop_assert_eq!(grant.audience().as_str(), key(name));
             let granted = record.resources().get(grant.audience());
             prop_assert!(granted.is_some_and(|granted| grant.scopes().is_subset(granted)));
@@ -83,9 +95,10 @@ proptest! {
 fn a_fair_share_of_the_scenes_is_granted() {
     let mut runner = TestRunner::deterministic();
     let scenes = (0..2_000).map(|_| any_scene().new_tree(&mut runner).expect("nothing is rejected").current());
-    let (mut asked, mut granted, mut several, mut refreshed, mut narrower) = (0, 0, 0, 0, 0);
+    let (mut asked, mut beyond, mut granted, mut several, mut refreshed, mut narrower) = (0, 0, 0, 0, 0, 0);
     for scene in scenes {
         asked += usize::from(scene.asked().is_ok());
+        beyond += usize::from(scene.asked().ok() != scene.within_reach());
         let Some(record) = scene.record() else { continue };
         granted += 1;
         several += usize::from(record.resources().len() > 1);
@@ -93,7 +106,9 @@ fn a_fair_share_of_the_scenes_is_granted() {
         refreshed += 1;
         narrower += usize::from(record.resources().get(grant.audience()).is_some_and(|all| all != grant.scopes()));
     }
-    let counted =
-        format!("{asked} asked, {granted} granted, {several} several, {refreshed} refreshed, {narrower} narrower");
+    let counted = format!(
+        "{asked} asked, {beyond} beyond, {granted} granted, {several} several, {refreshed} refreshed, {narrower} narrower"
+    );
     assert!(asked > granted && granted > 300 && several > 60 && refreshed > 150 && narrower > 20, "{counted}");
+    assert!(beyond > 20 && beyond < asked / 2, "{counted}");
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::config::{
-    AuthorizationServer, Client, ClientAuthentication, Config, EdgeScope, GrantType, ResourceId, StoreLocation,
+    AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, GrantType, ResourceId,
+    StoreLocation, UserLogin,
 };
 
 /// Our own issuer, and its clients in the order of the file.
@@ -12,17 +13,46 @@ pub(super) struct Issuer {
     pub(super) url: String,
     /// Where its state is kept.
     pub(super) store: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) login: Option<Login>,
     pub(super) clients: Vec<Row>,
+}
+
+/// How users log in.
+#[derive(Debug, Serialize)]
+pub(super) struct Login {
+    pub(super) openid: Vec<Provider>,
+    /// The names of those who have a password in the configuration.
+    pub(super) users: Vec<String>,
+}
+
+/// An OpenID provider.
+#[derive(Debug, Serialize)]
+pub(super) struct Provider {
+    pub(super) issuer: String,
+    /// What the button says.
+    pub(super) title: String,
 }
 
 /// One client.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) client: String,
+    /// What users read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
     /// How it proves who it is.
     pub(super) proof: &'static str,
     pub(super) disabled: bool,
     pub(super) grants: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) redirect_uris: Vec<String>,
+    /// Whether users are asked, where it asks for what is theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) consent: Option<&'static str>,
+    /// Whether its authorization requests must be pushed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) require_pushed_authorization_requests: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) serves: Option<String>,
     pub(super) resources: Vec<Cell>,
@@ -53,10 +83,21 @@ pub(super) struct Worth {
 impl Issuer {
     /// Nothing where only the gate runs.
     pub(super) fn of(config: &Config) -> Option<Self> {
-        let AuthorizationServer { issuer, clients, .. } = config.issuer.as_ref()?;
+        let AuthorizationServer { issuer, clients, login, .. } = config.issuer.as_ref()?;
         let store = config.store.as_ref().unwrap_or(&StoreLocation::Memory).to_string();
         let clients = clients.iter().map(|client| Row::of(config, client)).collect();
-        Some(Self { url: issuer.clone(), store, clients })
+        let login = login.as_ref().map(|login| Login::of(config, login));
+        Some(Self { url: issuer.clone(), store, login, clients })
+    }
+}
+
+impl Login {
+    fn of(config: &Config, login: &UserLogin) -> Self {
+        let openid = login.openid.iter().map(|each| Provider {
+            issuer: config.trusted_issuers[each.issuer.0].name.to_string(),
+            title: each.title.clone(),
+        });
+        Self { openid: openid.collect(), users: login.users.iter().map(|user| user.name.clone()).collect() }
     }
 }
 
@@ -73,6 +114,7 @@ impl Row {
         });
         Self {
             client: client.id.clone(),
+            name: client.name.clone(),
             proof: match client.authentication {
                 ClientAuthentication::Secrets(_) => "secret",
                 ClientAuthentication::Keys(_) => "jwks",
@@ -80,6 +122,12 @@ impl Row {
             },
             disabled: client.disabled,
             grants: client.grants.iter().map(|grant| word(*grant)).collect(),
+            redirect_uris: texts(&client.redirect_uris),
+            consent: client.grants.contains(&GrantType::AuthorizationCode).then_some(match client.consent {
+                Consent::Ask => "ask",
+                Consent::Never => "never",
+            }),
+            require_pushed_authorization_requests: client.require_pushed_authorization_requests,
             serves: client.serves.map(key),
             resources: cells.collect(),
             exchange: edges.collect(),
@@ -94,7 +142,8 @@ impl Row {
         };
         let grants = if self.grants.is_empty() { "no grant".to_owned() } else { self.grants.join(", ") };
         let disabled = if self.disabled { "disabled; " } else { "" };
-        format!("{disabled}{proof}; {grants}")
+        let pushed = if self.require_pushed_authorization_requests { "; pushed requests only" } else { "" };
+        format!("{disabled}{proof}; {grants}{pushed}")
     }
 }
 

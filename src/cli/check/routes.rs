@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::rule_line::RuleLine;
-use crate::config::{Config, Forward, Listener, Match, Resource, ResourceIssuer, Unmatched};
+use crate::config::{Config, Forward, Listener, Match, Requirement, Resource, ResourceIssuer, Unmatched};
 
 /// Everything that is served, and where requests come in.
 #[derive(Debug, Serialize)]
@@ -38,10 +38,20 @@ pub(super) struct Route {
     pub(super) strip_prefix: bool,
     pub(super) forward: &'static str,
     pub(super) issuers: Vec<String>,
+    /// What must be known of a user before a token of his is minted for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) access: Vec<Demand>,
     pub(super) required_scopes: Vec<String>,
     pub(super) rules: Vec<RuleLine>,
     /// What is demanded of a request that no rule matches.
     pub(super) unmatched: &'static str,
+}
+
+/// A claim that a user must have, with one of these values.
+#[derive(Debug, Serialize)]
+pub(super) struct Demand {
+    pub(super) claim: String,
+    pub(super) values: Vec<String>,
 }
 
 impl Routes {
@@ -78,6 +88,7 @@ impl Route {
                 Forward::Narrowed => "narrowed",
             },
             issuers: own.into_iter().chain(resource.issuers.iter().map(issuer)).collect(),
+            access: resource.access.iter().map(Demand::of).collect(),
             required_scopes: resource.required_scopes.iter().map(ToString::to_string).collect(),
             rules: resource.rules.iter().map(RuleLine::of).collect(),
             unmatched: match resource.unmatched {
@@ -95,5 +106,16 @@ impl Route {
             path => format!("{path} and below"),
         };
         format!("{}: {path}", self.hosts.join(", "))
+    }
+}
+
+impl Demand {
+    fn of(requirement: &Requirement) -> Self {
+        Self { claim: requirement.claim.text.clone(), values: requirement.values.clone() }
+    }
+
+    /// The demand in a few words.
+    pub(super) fn in_words(&self) -> String {
+        format!("{} {}", self.claim, self.values.join(" or "))
     }
 }

@@ -9,7 +9,7 @@ use super::Meaning;
 use super::clients::{Issuer, Row as Client};
 use super::exceptions::Exception;
 use super::isolation::{Isolation, Row, Verdict};
-use super::routes::{Route, Routes};
+use super::routes::{Demand, Route, Routes};
 use crate::cli::output::count;
 use crate::cli::rule_line::RuleLine;
 
@@ -27,6 +27,7 @@ pub(super) fn page(file: &Path, meaning: &Meaning) -> String {
     tokens(&mut page, isolation, issuer.as_ref());
     if let Some(issuer) = issuer {
         clients(&mut page, issuer);
+        unasked(&mut page, issuer);
     }
     waivers(&mut page, exceptions);
     page
@@ -93,6 +94,10 @@ fn demands(told: &mut impl FnMut(&str, String), route: &Route) {
         _ => "no credential",
     };
     told("forwards", credential.to_owned());
+    if !route.access.is_empty() {
+        let demands: Vec<_> = route.access.iter().map(Demand::in_words).collect();
+        told("users", format!("those with {}", demands.join(", and ")));
+    }
     told("needs", listed(&route.required_scopes, "a token for this resource"));
     let mut rows: Vec<[String; 3]> = route.rules.iter().map(RuleLine::columns).collect();
     if route.unmatched == "refuse" {
@@ -180,6 +185,15 @@ fn audiences(row: &Row) -> String {
 
 /// What each client may have, and where it may carry tokens of others on to.
 fn clients(page: &mut String, issuer: &Issuer) {
+    if let Some(login) = &issuer.login {
+        line(page, format!("\nUsers of {}", issuer.url));
+        for provider in &login.openid {
+            line(page, format!("  {}  log in there ({})", provider.issuer, provider.title));
+        }
+        if !login.users.is_empty() {
+            line(page, format!("  local  have a password in this file: {}", login.users.join(", ")));
+        }
+    }
     line(page, format!("\nClients of {}, whose state is kept in {}", issuer.url, issuer.store));
     if issuer.clients.is_empty() {
         line(page, "  none, so nobody can ask it for a token");
@@ -195,6 +209,9 @@ fn rights(client: &Client) -> Vec<String> {
     if let Some(served) = &client.serves {
         rows.push(["serves".to_owned(), served.clone(), String::new()]);
     }
+    for (at, uri) in client.redirect_uris.iter().enumerate() {
+        rows.push([if at == 0 { "answers to" } else { "" }.to_owned(), uri.clone(), String::new()]);
+    }
     for (at, cell) in client.resources.iter().enumerate() {
         let what = if at == 0 { "may have" } else { "" };
         let scopes = if cell.scopes.is_empty() { "no scope".to_owned() } else { cell.scopes.join(" ") };
@@ -205,6 +222,17 @@ fn rights(client: &Client) -> Vec<String> {
         rows.push([what.to_owned(), edge.resource.clone(), edge.worth()]);
     }
     aligned(&rows)
+}
+
+/// Clients that get what is a user's because the operator says so.
+fn unasked(page: &mut String, issuer: &Issuer) {
+    let unasked: Vec<_> = issuer.clients.iter().filter(|client| client.consent == Some("never")).collect();
+    if !unasked.is_empty() {
+        line(page, "\nClients for which users are not asked (`consent: never`)");
+    }
+    for client in unasked {
+        line(page, format!("  {}  gets what it may have from whoever logs in", client.client));
+    }
 }
 
 fn waivers(page: &mut String, exceptions: &[Exception]) {

@@ -5,6 +5,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::fetch::{FetchError, Fetcher, InvalidTrust};
+use crate::secret::Secret;
 
 /// A client of the sample configuration.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +65,10 @@ impl TokenAsked {
 
     /// Asks, and gives the token.
     pub(super) async fn send(&self, token_endpoint: &str) -> Result<String, NoToken> {
-        let form = Serializer::new(String::new()).extend_pairs(&self.parameters).finish();
+        let form = Secret::new(Serializer::new(String::new()).extend_pairs(&self.parameters).finish());
         let url = Url::parse(token_endpoint).map_err(|_| NoToken::Form)?;
-        let answer = Fetcher::new(None)?.post_form(&url, self.client.id, self.client.secret, form).await?;
+        let secret = Secret::new(self.client.secret);
+        let answer = Fetcher::new(None)?.post_form(&url, Some((self.client.id, &secret)), &form).await?;
         let answer: Value = serde_json::from_slice(&answer).map_err(|_| NoToken::Form)?;
         answer["access_token"].as_str().map(str::to_owned).ok_or(NoToken::Form)
     }

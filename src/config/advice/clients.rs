@@ -6,7 +6,7 @@ use super::super::authorization_server::WrittenServer;
 use super::super::clients::WrittenClient;
 use super::super::fault::FaultKind;
 use super::super::issuers::Issuers;
-use super::super::model::{AllowedClient, Client, Resource, ResourceId};
+use super::super::model::{AllowedClient, Client, GrantType, Resource, ResourceId};
 use super::super::read::Reader;
 use super::super::resource::WrittenResource;
 use crate::oauth::{FOR_USERS, ScopePattern};
@@ -48,10 +48,21 @@ pub(super) fn advise(reader: &mut Reader, server: &WrittenServer, issuers: &Issu
     for written in resources {
         advise_on_user_scopes(reader, written);
     }
+    advise_on_login(reader, server);
     for written in &server.clients {
         let Some(client) = written.client.as_ref().filter(|client| !client.disabled) else { continue };
         advise_on_use(reader, written, client);
         advise_on_reached(reader, written, client, resources);
+    }
+}
+
+/// Users who log in and are asked by nobody see what they have granted, which is nothing.
+fn advise_on_login(reader: &mut Reader, server: &WrittenServer) {
+    let clients = server.server.iter().flat_map(|server| &server.clients);
+    let asks = |client: &Client| client.grants.contains(&GrantType::AuthorizationCode);
+    if let Some(login) = server.login.as_ref().filter(|_| server.server.is_some() && !clients.clone().any(asks)) {
+        let hint = "give a client the grant `authorization_code`, or take `login` out";
+        reader.log.tell(FaultKind::ClientNeedless, login.place, "users can log in, and no client asks them", hint);
     }
 }
 

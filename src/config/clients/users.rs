@@ -14,7 +14,8 @@ use crate::oauth::{InvalidRedirectUri, RedirectUri};
 const MAX_REDIRECT_URIS: usize = 32;
 
 /// Keys that have no meaning where no user is asked.
-const ONLY_WITH_CODE: [&str; 3] = ["redirect_uris", "consent", "require_pushed_authorization_requests"];
+pub(in crate::config) const ONLY_WITH_CODE: [&str; 3] =
+    ["redirect_uris", "consent", "require_pushed_authorization_requests"];
 
 /// What a client says about users.
 #[derive(Default)]

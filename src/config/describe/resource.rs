@@ -65,6 +65,7 @@ pub(in crate::config) fn resource(config: &Config, resource: &Resource) -> Value
         },
         "body_bytes": resource.body_bytes,
         "user_claims": user_claims(&resource.user_claims),
+        "access": requirements(&resource.access),
         "signing_algorithm": resource.signing_algorithm.map(|algorithm| algorithm.as_str()),
         "lifetimes": resource.access_token_lifetime.map(|lifetime| json!({ "access_token": time(lifetime) })),
     })

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::build::{key, section, with};
 use super::clients;
 use super::form::{duration, one_or_some, secret, switch, whole_or_zero, words};
+use super::login;
 use crate::oauth::SigningAlgorithm;
 
 /// `issuer`: our own.
 pub(super) fn issuer() -> Value {
-    section(
+    let issuer = section(
         "own issuer",
         [
             key(
@@ -39,8 +40,18 @@ pub(super) fn issuer() -> Value {
                 clients::clients(),
                 "Who may ask for tokens, by `client_id`. A client gets what stands here and nothing else.",
             ),
+            key(
+                "login",
+                login::login(),
+                "How users log in, so that clients with the grant `authorization_code` can ask them.",
+            ),
         ],
-    )
+    );
+    // As a condition, so that an editor marks the one key and not the whole section.
+    let nothing_sealed =
+        json!({ "if": { "required": ["keys"] }, "then": { "properties": { "key_encryption": false } } });
+    let without_login = json!({ "properties": { "signing": nothing_sealed } });
+    with(issuer, json!({ "if": { "not": { "required": ["login"] } }, "then": without_login }))
 }
 
 /// An issuer's one spelling.
@@ -61,7 +72,21 @@ fn url() -> Value {
 fn lifetimes() -> Value {
     let about = "How long access tokens live, where their resource says nothing else. More than an hour warns. At most \
                  `limits.token_lifetime`. From `10s` to `1d`.";
-    section("lifetimes of the issuer", [key("access_token", duration(), about).usual("5m")])
+    section(
+        "lifetimes of the issuer",
+        [
+            key("access_token", duration(), about).usual("5m"),
+            key("code", duration(), "How long a code can be redeemed. From `10s` to `1m`.").usual("60s"),
+            key(
+                "refresh_token",
+                duration(),
+                "How long a user's grant lasts, counted from its beginning. From `1h` to `365d`.",
+            )
+            .usual("30d"),
+            key("session", duration(), "How long a user stays logged in, in his browser. From `5m` to `30d`.")
+                .usual("8h"),
+        ],
+    )
 }
 
 fn signing() -> Value {
@@ -75,7 +100,7 @@ fn signing() -> Value {
                 one_or_some(&json!({ "type": "string", "minLength": 1 })),
                 "PEM files with private keys, which the operator rotates. Of each algorithm the first one signs, the \
                  others are published only. Then client credentials, exchange and narrowing need no store. Not beside \
-                 `rotate_every` and `key_encryption`.",
+                 `rotate_every`, nor, where nobody logs in, beside `key_encryption`.",
             )
             .like(json!(["signing.pem"])),
             key("rotate_every", duration(), "How long a key that was made here signs. From `2h` to `365d`.")
@@ -83,14 +108,14 @@ fn signing() -> Value {
             key(
                 "key_encryption",
                 secret(32),
-                "What the keys in the store are encrypted under, 32 characters at least. Left out, a key in a file \
-                 beside the store.",
+                "What is sealed under in the store: keys that are made here, and what users granted. 32 characters at \
+                 least. Left out, a key in a file beside the store.",
             )
             .like("${KEY_ENCRYPTION}"),
         ],
     );
     // As a condition, so that an editor marks the one key and not the whole section.
-    let made_elsewhere = json!({ "properties": { "rotate_every": false, "key_encryption": false } });
+    let made_elsewhere = json!({ "properties": { "rotate_every": false } });
     with(signing, json!({ "if": { "required": ["keys"] }, "then": made_elsewhere }))
 }
 

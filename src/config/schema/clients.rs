@@ -1,11 +1,12 @@
 //! `clients` of our own issuer.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::build::{key, map, section, with};
 use super::form::{
     self, one_or_different, one_or_many, one_or_more, scope, scope_name, secure_url_or_file, switch, text, words,
 };
+use crate::config::clients::ONLY_WITH_CODE;
 
 /// `clients`: each by its id.
 pub(super) fn clients() -> Value {
@@ -38,7 +39,7 @@ fn client() -> Value {
             ),
             key(
                 "grants",
-                one_or_different(&words(&["client_credentials", "token_exchange"])),
+                one_or_different(&words(&["authorization_code", "refresh_token", "client_credentials", "token_exchange"])),
                 "How the client asks for tokens. One that it could never use is a fault.",
             )
             .usual(json!([]))
@@ -70,11 +71,49 @@ fn client() -> Value {
                 "The client's ids at trusted issuers. A foreign client is one of ours only if this says so.",
             )
             .like(json!({ "corp": "reporting-web" })),
+            key("name", form::label(), "What users read when they are asked; the client's id, if left out.")
+                .like("Monthly reports"),
+            key(
+                "redirect_uris",
+                redirect_uris(),
+                "Where answers to `authorization_code` requests may go, compared byte for byte; a public client's port at a \
+                 loopback address is free.",
+            )
+            .like(json!(["https://app.example.com/callback"])),
+            key(
+                "consent",
+                words(&["ask", "never"]),
+                "`never` asks no user: whoever operates this gateway answers for the client.",
+            )
+            .usual("ask"),
+            key(
+                "require_pushed_authorization_requests",
+                switch(),
+                "Takes authorization requests of this client only if they were pushed to `/par` before.",
+            )
+            .usual(false),
             key("disabled", switch(), "Shuts the client out, and leaves everything as it is.").usual(false),
         ],
     );
     // As a condition, so that an editor marks the one key and not the whole section.
-    with(client, json!({ "if": { "required": ["secret"] }, "then": { "properties": { "jwks": false } } }))
+    let one_proof = json!({ "if": { "required": ["secret"] }, "then": { "properties": { "jwks": false } } });
+    with(client, with(one_proof, json!({ "allOf": [of_users()] })))
+}
+
+/// What has no meaning where no user is asked.
+fn of_users() -> Value {
+    let code = json!({ "const": "authorization_code" });
+    let written = json!({ "pattern": "\\$\\{" });
+    let asks = json!({ "anyOf": [code, { "type": "string", "allOf": [written] }, { "type": "array", "contains": {
+        "anyOf": [code, { "type": "string", "allOf": [written] }] } }] });
+    let only: Map<String, Value> = ONLY_WITH_CODE.iter().map(|key| ((*key).to_owned(), json!(false))).collect();
+    json!({ "if": { "properties": { "grants": asks }, "required": ["grants"] }, "else": { "properties": only } })
+}
+
+fn redirect_uris() -> Value {
+    let one = form::redirect_uri();
+    let many = json!({ "type": "array", "items": one, "minItems": 1, "maxItems": 32, "uniqueItems": true });
+    json!({ "anyOf": [one, many] })
 }
 
 fn secret() -> Value {

@@ -24,6 +24,22 @@ pub(super) fn text() -> Value {
     json!({ "type": ["string", "number", "boolean"], "minLength": 1 })
 }
 
+/// A name for people: one line.
+pub(super) fn label() -> Value {
+    super::build::with(text(), json!({ "maxLength": 80, "pattern": "^\\S(.*\\S)?$" }))
+}
+
+/// A place where answers may go: `https`, `http` on this machine, or a program's own scheme.
+pub(super) fn redirect_uri() -> Value {
+    let (host, rest) = (r"[!$-.0->A-\[\]_a-z~]+", r"([/?][!$-;=?-\[\]_a-z~]*)?");
+    let loopback = r"http://(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?";
+    let own = r"[a-z][a-z0-9+-]*\.[a-z0-9+.-]*:[!$-;=?-\[\]_a-z~]*";
+    let instead = "Write an `https` URL, `http://127.0.0.1/callback`, or `com.example.app:/callback`; no fragment.";
+    let shape = shaped(&format!("(https://{host}|{loopback}){rest}|{own}"), instead);
+    let of_the_answer = "[?&](code|state|iss|error|error_description|error_uri)(=|&|$)";
+    super::build::with(shape, json!({ "maxLength": 2048, "not": { "pattern": of_the_answer } }))
+}
+
 /// A secret of at least so many characters.
 pub(super) fn secret(least: usize) -> Value {
     word_like(&format!("[ -~]{{{least},}}"), &format!("Write at least {least} printable characters."))

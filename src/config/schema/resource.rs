@@ -8,6 +8,7 @@ use super::form::{
     client, duration, host, one_or_different, one_or_many, one_or_more, one_or_some, path_prefix, plain_scope, scope,
     scope_name, switch, text,
 };
+use super::issuers::require;
 use super::{authorization_server, clients, rules, upstream, vouching};
 use crate::config::resource::ONLY_PROTECTED;
 use crate::oauth::ResourceIndicator;
@@ -99,6 +100,13 @@ fn resource() -> Value {
         )
         .usual(json!([]))
         .like(json!({ "email": ["profile"] })),
+        key(
+            "access",
+            require(),
+            "Which users may have a token for this API: claims, each with the values that let a user in. What is not \
+                 known of a user he has not got. Clients for themselves are not asked.",
+        )
+        .like(json!({ "department": ["sales"] })),
         key(
             "signing_algorithm",
             authorization_server::algorithm(),

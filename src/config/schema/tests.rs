@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::*;
+use crate::config::clients::ONLY_WITH_CODE;
 use crate::config::{Environment, Faults, Loaded, load, parse};
 
 type Sections = BTreeMap<String, BTreeSet<String>>;
@@ -29,6 +30,8 @@ fn name_of(title: &str) -> String {
         ("the resource ", "resource"),
         ("the entry of ", "entry"),
         ("the client ", "client"),
+        ("the login at ", "provider"),
+        ("the user ", "user"),
     ];
     match known.into_iter().find(|(beginning, _)| title.starts_with(beginning)) {
         Some((_, name)) => name.to_owned(),
@@ -109,6 +112,9 @@ issuer:
   clients:
     app:
       <client>
+  login:
+    openid: { corp: { client_id: narrowgate, <provider> } }
+    <login>
   <own issuer>
 ";
 
@@ -156,6 +162,10 @@ fn what_the_schema_calls_a_default_changes_nothing() {
         let Some(usual) = key.get("default").filter(|_| section != "rule" && section != "configuration") else {
             continue;
         };
+        // Of these a client of no user is not to speak.
+        if ONLY_WITH_CODE.contains(&name.as_str()) {
+            continue;
+        }
         let loaded = with_line(&section, &format!("{name}: {usual}")).unwrap_or_else(|faults| panic!("{faults}"));
         let same = format!("{:?}", loaded.config) == plain;
         assert!(same, "`{name}: {usual}` in `{section}` is not what counts without it");

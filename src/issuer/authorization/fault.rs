@@ -86,6 +86,9 @@ pub enum AuthorizationFault {
     /// A reference to a request object.
     #[error("`request_uri` is not supported")]
     RequestUri,
+    /// A request that was to be pushed beforehand.
+    #[error("the client has `require_pushed_authorization_requests`, and the request was not pushed")]
+    NotPushed,
     /// Authorization details.
     #[error("`authorization_details` is not supported")]
     AuthorizationDetails,
@@ -134,6 +137,7 @@ impl AuthorizationFault {
             | Self::ChallengeMissing
             | Self::ChallengeMethod
             | Self::ChallengeMalformed
+            | Self::NotPushed
             | Self::PromptContradicts
             | Self::MaxAgeMalformed => AuthorizationError::InvalidRequest,
             Self::RequestObject => AuthorizationError::RequestNotSupported,

@@ -24,10 +24,20 @@ const REPEATABLE: &str = "resource";
 const CREDENTIALS: [&str; 3] = ["client_secret", "client_assertion", "client_assertion_type"];
 
 /// The parameters of one request, those without a value left out (RFC 6749 §3.1).
+#[derive(Clone)]
 pub struct AuthorizationRequest {
     parameters: Vec<(String, String)>,
     /// Whether some stood in the query and some in the body.
     is_split: bool,
+}
+
+/// Under which name a request was pushed, and by whom, as far as a browser tells (RFC 9126 §4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PushedAs<'r> {
+    /// The client that is said to have pushed it.
+    pub client: &'r str,
+    /// What it was told to call it.
+    pub request_uri: &'r str,
 }
 
 /// How often a parameter came.
@@ -70,6 +80,29 @@ impl AuthorizationRequest {
     /// The same as a form, for whoever keeps it until its user is there.
     pub fn to_form(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
+    }
+
+    /// The client that it names, if it names one.
+    pub fn client(&self) -> Option<&str> {
+        match self.said("client_id") {
+            Said::Once(client) => Some(client),
+            Said::Nothing | Said::Repeated => None,
+        }
+    }
+
+    /// The request that this one stands for, if it names one and its client, each once.
+    pub fn pushed_as(&self) -> Option<PushedAs<'_>> {
+        match (self.said("client_id"), self.said("request_uri")) {
+            (Said::Once(client), Said::Once(request_uri)) => Some(PushedAs { client, request_uri }),
+            _ => None,
+        }
+    }
+
+    /// The same request, of a user who wants to be somebody else.
+    pub fn for_another_account(&self) -> Self {
+        let others = self.parameters.iter().filter(|(name, _)| name != "prompt" && name != "login_hint").cloned();
+        let prompt = ("prompt".to_owned(), "select_account".to_owned());
+        Self { parameters: others.chain([prompt]).collect(), is_split: self.is_split }
     }
 
     /// The same without what proves who asks, for whoever keeps it: that is nobody's to keep.

@@ -144,7 +144,7 @@ impl<'a> ClientAssertion<'a> {
 }
 
 /// A time in whole seconds, rounded down where a fraction was sent (RFC 7519 §2).
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, ()> {
+pub(in crate::issuer) fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, ()> {
     match claims.get(name) {
         None => Ok(None),
         Some(value) => match (value.as_u64(), value.as_f64()) {

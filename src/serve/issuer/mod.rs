@@ -46,8 +46,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
+pub(super) use browser::cookies::without_ours;
 
+use self::browser::Passwords;
 use self::client_keys::ClientKeys;
+use self::provider::known::Providers;
 use self::throttle::Throttle;
 use super::proxy::Gateway;
 use crate::issuer::{Endpoint, OneUse};
@@ -62,7 +65,9 @@ struct Desk(Arc<Shared>);
 struct Shared {
     gateway: Gateway,
     throttle: Throttle,
+    passwords: Passwords,
     client_keys: ClientKeys,
+    providers: Providers,
 }
 
 impl Deref for Desk {
@@ -105,18 +110,20 @@ pub(super) struct Endpoints(Router);
 
 impl Endpoints {
     pub(super) fn new(gateway: Gateway) -> Self {
-        let shared = Shared { gateway, throttle: Throttle::default(), client_keys: ClientKeys::default() };
-        let shared = Arc::new(shared);
+        let (throttle, passwords, client_keys, providers) = Default::default();
+        let shared = Arc::new(Shared { gateway, throttle, passwords, client_keys, providers });
         tokio::spawn(prune(Arc::downgrade(&shared), shared.gateway.current.replacements()));
         Self(router(Desk(shared)))
     }
 }
 
-/// Ends the keyrings of clients that each new configuration has no more, for as long as there are endpoints.
+/// Ends what is known of clients and providers that each new configuration has no more, for as long as there are endpoints.
 async fn prune(shared: Weak<Shared>, mut replacements: watch::Receiver<u64>) {
     while replacements.changed().await.is_ok() {
         let Some(shared) = shared.upgrade() else { return };
-        shared.client_keys.prune(&shared.gateway.current.load().config);
+        let snapshot = shared.gateway.current.load();
+        shared.client_keys.prune(&snapshot.config);
+        shared.providers.prune(&snapshot.config);
     }
 }
 
@@ -143,6 +150,8 @@ fn router(desk: Desk) -> Router {
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
         .merge(for_everybody)
+        .merge(browser::router())
+        .route(Endpoint::LoginCallback.path(), get(provider::callback::answer))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
 }

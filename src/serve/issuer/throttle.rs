@@ -8,6 +8,9 @@
 //! there, 100 failures at once and then 10 in 1 s, and no other one counts for it. So nobody suffers from strangers, or from
 //! a broken neighbour behind the same address. IPv6 addresses count by /64, which is what one household has.
 //!
+//! To begin a login is no failure, but it writes into the store for a stranger: an address may begin 60 at once and then one in
+//! 1 s.
+//!
 //! The memory is bounded. What is forgotten when it is full is chosen by [`Cache`], which keeps what is asked for again and
 //! again; who is forgotten begins anew. Strangers cannot push out a proof: only proofs are in its table.
 
@@ -22,6 +25,7 @@ const REMEMBERED: usize = 16_384;
 
 const OF_ADDRESS: Allowance = Allowance { burst: 30.0, per_second: 0.5 };
 const OF_CLIENT: Allowance = Allowance { burst: 100.0, per_second: 1.0 };
+const OF_LOGINS: Allowance = Allowance { burst: 60.0, per_second: 1.0 };
 const OF_PROVEN: Allowance = Allowance { burst: 100.0, per_second: 10.0 };
 
 /// How long a proof sets a client at an address apart from strangers.
@@ -38,6 +42,7 @@ struct Allowance {
 #[derive(Debug)]
 pub(super) struct Throttle {
     addresses: Cache<IpAddr, Arc<Mutex<Bucket>>>,
+    logins: Cache<IpAddr, Arc<Mutex<Bucket>>>,
     clients: Cache<String, Arc<Mutex<Bucket>>>,
     proven: Cache<(IpAddr, String), Arc<Mutex<Proven>>>,
 }
@@ -74,7 +79,12 @@ struct Proven {
 
 impl Default for Throttle {
     fn default() -> Self {
-        Self { addresses: Cache::new(REMEMBERED), clients: Cache::new(REMEMBERED), proven: Cache::new(REMEMBERED) }
+        Self {
+            addresses: Cache::new(REMEMBERED),
+            logins: Cache::new(REMEMBERED),
+            clients: Cache::new(REMEMBERED),
+            proven: Cache::new(REMEMBERED),
+        }
     }
 }
 
@@ -110,6 +120,18 @@ impl Throttle {
         let pair = (household(peer), client.to_owned());
         let proven = self.proven.get_or_insert_with(&pair, || Ok::<_, ()>(Arc::new(Mutex::new(first()))));
         proven.into_iter().for_each(|proven| locked(&proven).last = now);
+    }
+
+    /// Begins a login for somebody at this address, or says how long he has to wait.
+    pub(super) fn begin_login(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
+        let full = || Ok::<_, ()>(Arc::new(Mutex::new(Bucket { left: OF_LOGINS.burst, at: now })));
+        let bucket = self.logins.get_or_insert_with(&household(peer), full).ok()?;
+        let mut bucket = locked(&bucket);
+        let wait = bucket.wait(OF_LOGINS, now);
+        if wait.is_none() {
+            bucket.take(OF_LOGINS, now);
+        }
+        wait
     }
 
     /// What is known of a client that has proven itself from this address lately.
@@ -234,6 +256,19 @@ mod tests {
         throttle.succeeded(PEER.parse().unwrap(), "app", now);
         assert!(throttle.wait(asker(PEER, Some("app")), now).is_some());
         assert_eq!(wait(&throttle, PEER, Some("app"), now + Duration::from_millis(100)), None);
+    }
+
+    #[test]
+    fn who_begins_too_many_logins_waits() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let begin = |peer: &str, now| throttle.begin_login(peer.parse().unwrap(), now).map(|wait| wait.as_secs());
+        for _ in 0..60 {
+            assert_eq!(begin(PEER, now), None);
+        }
+        assert_eq!(begin(PEER, now), Some(1));
+        assert_eq!(begin("192.0.2.2", now), None, "another address");
+        assert_eq!(wait(&throttle, PEER, None, now), None, "it is no failure");
+        assert_eq!(begin(PEER, now + Duration::from_secs(1)), None);
     }
 
     #[test]

@@ -7,11 +7,40 @@
 use serde::Deserialize;
 use url::{Host, Url};
 
+use crate::config::{KeySource, TrustedIssuer};
+
+/// Where an issuer's metadata lies, and whom it may be about.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MetadataPlaces {
+    /// The documents, in the order in which they are asked.
+    pub documents: Vec<Url>,
+    /// The issuers that they may be about, byte for byte.
+    pub issuers: Vec<String>,
+}
+
+impl MetadataPlaces {
+    /// Those of an issuer; nothing where the configuration says itself where the keys lie.
+    pub fn of(issuer: &TrustedIssuer) -> Option<Self> {
+        match &issuer.keys {
+            KeySource::Discovery { issuer: url } => {
+                // The URL has lost how it was written; what the document must say is what was written.
+                let is_asked = |name: &&String| Url::parse(name).is_ok_and(|parsed| parsed == *url);
+                let issuers = issuer.issuers.iter().filter(is_asked).cloned().collect();
+                Some(Self { documents: well_known(url), issuers })
+            }
+            KeySource::DiscoveryAt { url } => {
+                Some(Self { documents: vec![url.clone()], issuers: issuer.issuers.clone() })
+            }
+            KeySource::Jwks(_) | KeySource::Own => None,
+        }
+    }
+}
+
 /// How much of a wrong issuer is repeated in a message.
 const SHOWN_ISSUER: usize = 200;
 
 /// The places of an issuer's metadata, in the order in which they are asked.
-pub(super) fn well_known(issuer: &Url) -> Vec<Url> {
+fn well_known(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().strip_suffix('/').unwrap_or(issuer.path());
     let at = |path: String| {
         let mut url = issuer.clone();
@@ -57,9 +86,14 @@ pub(super) fn keys_url(document: &[u8], issuers: &[String], place: &Url) -> Resu
     if !issuers.contains(&metadata.issuer) {
         return Err(InvalidMetadata::OtherIssuer(metadata.issuer.chars().take(SHOWN_ISSUER).collect()));
     }
-    let url = Url::parse(&metadata.jwks_uri).map_err(|_| InvalidMetadata::KeysUrl)?;
+    endpoint(&metadata.jwks_uri, place).ok_or(InvalidMetadata::KeysUrl)
+}
+
+/// The URL that a document from `place` names; nothing for one where it may not send us.
+pub fn endpoint(named: &str, place: &Url) -> Option<Url> {
+    let url = Url::parse(named).ok()?;
     let anonymous = url.username().is_empty() && url.password().is_none();
-    if anonymous && is_fenced(&url, place) { Ok(url) } else { Err(InvalidMetadata::KeysUrl) }
+    (anonymous && is_fenced(&url, place)).then_some(url)
 }
 
 /// Whether a document from `place` may send us to `url`: never to an address of the link, where clouds keep their

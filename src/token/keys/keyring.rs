@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::documents::{Current, Documents, News};
 use super::freshness::{self, LastRefetch};
-use super::key_set::KeySet;
+use super::key_set::{KeySet, KeySetId};
 use super::place::ReadError;
 use crate::clock::Timestamp;
 use crate::config::TrustedIssuer;
@@ -135,6 +135,11 @@ impl Keyring {
         let current = self.current.load();
         let current = current.as_ref().filter(|current| now <= current.until)?;
         Some(Arc::clone(&current.keys))
+    }
+
+    /// Whether these are the keys to verify with at `now`.
+    pub fn is_current(&self, id: KeySetId, now: Timestamp) -> bool {
+        self.current.load().as_ref().is_some_and(|current| now <= current.until && current.keys.id() == id)
     }
 
     /// Whether there are keys to verify with at `now`.

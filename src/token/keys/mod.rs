@@ -16,6 +16,7 @@ pub(crate) mod signer;
 #[cfg(test)]
 pub(crate) mod site;
 
+pub use discovery::{MetadataPlaces, endpoint};
 pub use key::{KeyFault, SkippedKey, VerifyingKey};
 pub use key_set::{DOCUMENT_BYTES, DOCUMENT_KEYS, InvalidKeySet, KeyMiss, KeySet, KeySetId};
 pub use keyring::{Keyring, KeyringStatus};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::discovery;
+use super::discovery::{self, MetadataPlaces};
 use super::key_set::{InvalidKeySet, KeySet};
 use crate::config::{JwksLocation, KeySource, TrustedIssuer};
 use crate::fetch::{FetchError, FetchFault, Fetcher, shown};
@@ -57,13 +57,10 @@ impl Place {
     /// The places of an issuer.
     pub(super) fn all(issuer: &TrustedIssuer) -> Vec<Self> {
         match &issuer.keys {
-            KeySource::Discovery { issuer: url } => {
-                // The URL has lost how it was written; what the document must say is what was written.
-                let is_asked = |name: &&String| Url::parse(name).is_ok_and(|parsed| parsed == *url);
-                let names = issuer.issuers.iter().filter(is_asked).cloned().collect();
-                vec![Self::Metadata(discovery::well_known(url), names)]
+            KeySource::Discovery { .. } | KeySource::DiscoveryAt { .. } => {
+                let places = MetadataPlaces::of(issuer);
+                places.into_iter().map(|places| Self::Metadata(places.documents, places.issuers)).collect()
             }
-            KeySource::DiscoveryAt { url } => vec![Self::Metadata(vec![url.clone()], issuer.issuers.clone())],
             KeySource::Jwks(locations) => locations
                 .iter()
                 .map(|location| match location {

@@ -4,10 +4,12 @@
 //! does, so what holds for one holds for every token that leaves: one audience, only scopes that it owns, an end no later
 //! than that of what it came from. Who may have which token is the matter of the grants, which know no key.
 //!
-//! Deliberately absent: a store, tasks, and any JWT that is no access token.
+//! Beside them a [`ClientKey`] signs who we are, where we are a client ourselves: another type, with keys of its own.
+//! Deliberately absent: a store, tasks, and any other JWT.
 
 mod access_token;
 mod actor;
+mod client_key;
 mod grant_id;
 mod key_ring;
 mod minted;
@@ -20,6 +22,7 @@ mod user_claims;
 
 pub use access_token::{AccessToken, Login, NewAccessToken, Source, TokenSubject};
 pub use actor::{Actor, InvalidActor};
+pub use client_key::{ClientKey, NotSigned};
 pub use grant_id::{GrantId, InvalidGrantId};
 pub use key_ring::{InvalidKeyRing, KeyPolicy, KeyRing, KeyRingFault, KeyState, LEAD, ListedKey};
 pub use minted::{MintedToken, NotMinted};

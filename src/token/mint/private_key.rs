@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING};
 use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair};
@@ -115,6 +117,19 @@ impl PrivateKey {
 
     pub(super) fn from_pkcs8(der: &[u8], algorithm: SigningAlgorithm) -> Result<Self, SigningKeyFault> {
         Found::in_pkcs8(der)?.bind(algorithm)
+    }
+
+    /// The signature over `message`, as a JWS has it (RFC 7518 §3.3 to 3.5).
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
+        match self {
+            Self::P256(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
+            Self::Rsa(pair, encoding) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)?;
+                Ok(signature)
+            }
+            Self::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
+        }
     }
 }
 

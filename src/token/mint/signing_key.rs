@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
 
@@ -89,15 +88,7 @@ impl SigningKey {
 
     /// The signature over `message`, as a JWS has it (RFC 7518 §3.3 to 3.5).
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
-        match &*self.private {
-            PrivateKey::P256(pair) => Ok(pair.sign(&SystemRandom::new(), message)?.as_ref().to_vec()),
-            PrivateKey::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)?;
-                Ok(signature)
-            }
-            PrivateKey::Ed25519(pair) => Ok(pair.try_sign(message)?.as_ref().to_vec()),
-        }
+        self.private.sign(message)
     }
 }
 

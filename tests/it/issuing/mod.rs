@@ -21,6 +21,7 @@ mod clients;
 mod database;
 mod development;
 mod exchange;
+mod login;
 mod narrowing;
 mod operators;
 mod storm;

@@ -65,13 +65,27 @@ impl Scene {
         (is_fine && wanted.unwrap_or_default().iter().all(is_had)).then_some(rows)
     }
 
+    /// What of that is for the user, by the contract: nothing if he is not asked, or nothing is.
+    pub fn within_reach_by_contract(&self) -> Option<Rows> {
+        let mut rows = self.asked_by_contract()?;
+        rows.retain(|name, _| self.is_admitted(&self.before, *name));
+        (!rows.is_empty()).then_some(rows)
+    }
+
+    /// Whether the user is one of those whom the API is for.
+    fn is_admitted(&self, world: &World, name: usize) -> bool {
+        world.api(name).is_some_and(|api| api.access.is_none_or(|group| self.groups.contains(&group)))
+    }
+
     /// What is kept of the consent, by the contract: nothing if there is none.
     pub fn granted_by_contract(&self) -> Option<Rows> {
         let mut rows = self.asked_by_contract()?;
         let required =
             |name: usize, scope: &str| self.before.api(name).is_some_and(|api| covers_any(&api.required, scope));
         rows.retain(|name, had| {
-            let Some(ticked) = self.ticked.get(name) else { return false };
+            let Some(ticked) = self.ticked.get(name).filter(|_| self.is_admitted(&self.before, *name)) else {
+                return false;
+            };
             had.retain(|scope| ticked.contains(scope) || required(*name, scope));
             !had.is_empty() || !self.before.declares(*name)
         });
@@ -90,6 +104,7 @@ impl Scene {
             _ => return None,
         };
         let granted = record.get(&target).filter(|_| world.takes_client(target))?;
+        self.is_admitted(world, target).then_some(())?;
         let available = |scope: &&&str| granted.contains(*scope) && world.allows(target, scope);
         let mut token: BTreeSet<&str> = UNIVERSE.iter().filter(available).copied().collect();
         if let Some(wanted) = wanted {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
-    self, AllowedClient, AuthorizationServer, Client, ClientAuthentication, Config, Consent, Environment, GrantType,
-    KeyOrigin, ResourceId, Signing,
+    self, AllowedClient, AuthorizationServer, ClaimPath, Client, ClientAuthentication, Config, Consent, Environment,
+    GrantType, KeyOrigin, Requirement, ResourceId, Signing,
 };
 use narrowgate::issuer::{
     Asked, AuthorizationRequest, CodeBinding, CodeRequest, Consenting, Form, Grant, GrantRecord, LoginFacts, NotAsked,
@@ -19,7 +19,7 @@ use narrowgate::token::AudienceTable;
 use narrowgate::token::mint::{GrantId, NotMinted};
 use proptest::prelude::*;
 use proptest::sample::subsequence;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use url::{Url, form_urlencoded};
 
 /// What resources declare and rows allow.
@@ -27,6 +27,9 @@ pub const PATTERNS: [&str; 5] = ["a", "b", "c", "t:{id}", "t:1"];
 
 /// Every scope that a token can carry here.
 pub const UNIVERSE: [&str; 5] = ["a", "b", "c", "t:1", "t:2"];
+
+/// Every group that a user may be in, and that an API may be for.
+const GROUPS: [&str; 2] = ["x", "y"];
 
 /// How many APIs there are at one time.
 pub const APIS: usize = 3;
@@ -52,6 +55,8 @@ pub struct Api {
     pub scopes: Vec<&'static str>,
     pub required: Vec<&'static str>,
     pub is_open: bool,
+    /// The group that a user must be in, if he must.
+    pub access: Option<&'static str>,
     /// The client's row at this API, if it has one.
     pub row: Option<Vec<&'static str>>,
 }
@@ -70,6 +75,8 @@ pub struct Scene {
     pub named: Vec<usize>,
     pub wanted: Option<Vec<&'static str>>,
     pub ticked: BTreeMap<usize, Vec<&'static str>>,
+    /// The groups that the user is in.
+    pub groups: Vec<&'static str>,
     pub later: World,
     pub named_later: Vec<usize>,
     pub wanted_later: Option<Vec<&'static str>>,
@@ -91,8 +98,9 @@ fn some_of<const N: usize>(pool: [&'static str; N]) -> impl Strategy<Value = Vec
 
 fn any_api() -> impl Strategy<Value = Api> {
     let row = prop::option::weighted(0.9, some_of(PATTERNS));
-    (some_of(PATTERNS), subsequence(PATTERNS.to_vec(), 0..2), prop::bool::weighted(0.93), row)
-        .prop_map(|(scopes, required, is_open, row)| Api { scopes, required, is_open, row })
+    let access = prop::option::weighted(0.25, prop::sample::select(GROUPS.to_vec()));
+    (some_of(PATTERNS), subsequence(PATTERNS.to_vec(), 0..2), prop::bool::weighted(0.93), row, access)
+        .prop_map(|(scopes, required, is_open, row, access)| Api { scopes, required, is_open, access, row })
 }
 
 fn any_world() -> impl Strategy<Value = World> {
@@ -123,13 +131,14 @@ pub fn any_scene() -> impl Strategy<Value = Scene> {
     let later_names = prop_oneof![4 => prop::collection::vec(0..APIS, 1), 2 => names()];
     let scopes = || prop::option::weighted(0.4, subsequence(UNIVERSE.to_vec(), 1..4));
     let ticked = prop::collection::btree_map(0..APIS, some_of(UNIVERSE), 1..8);
-    let request = (names(), scopes(), ticked, prop::bool::weighted(0.6));
+    let groups = prop_oneof![1 => subsequence(GROUPS.to_vec(), 0..2), 4 => Just(GROUPS.to_vec())];
+    let request = (names(), scopes(), ticked, groups, prop::bool::weighted(0.6));
     let head = any_world().prop_flat_map(|before| (Just(before.clone()), any_later(before)));
     (head, request, later_names, prop::option::weighted(0.3, subsequence(UNIVERSE.to_vec(), 1..3))).prop_map(
-        |((before, later), (named, wanted, ticked, stays), named_later, wanted_later)| {
+        |((before, later), (named, wanted, ticked, groups, stays), named_later, wanted_later)| {
             // Left alone, later requests rarely name what was granted.
             let named_later = named.last().filter(|_| stays).map_or(named_later, |named| vec![*named]);
-            Scene { before, named, wanted, ticked, later, named_later, wanted_later }
+            Scene { before, named, wanted, ticked, groups, later, named_later, wanted_later }
         },
     )
 }
@@ -155,6 +164,9 @@ impl World {
             resource.key = ResourceIndicator::parse(&key(*name)).expect("it is a key");
             resource.scopes = patterns(&api.scopes).into_iter().map(|pattern| (pattern, None)).collect();
             resource.required_scopes = patterns(&api.required);
+            let groups = ClaimPath { text: "groups".to_owned(), steps: vec!["groups".to_owned()] };
+            let demand = |group: &str| Requirement { claim: groups.clone(), values: vec![group.to_owned()] };
+            resource.access = api.access.into_iter().map(demand).collect();
             resource.allowed_clients = (!api.is_open).then(|| vec![AllowedClient::Own("nobody".to_owned())]);
         }
         config
@@ -217,6 +229,17 @@ impl Scene {
         self.before.under(|policy, _| asked(policy, &request))
     }
 
+    /// What the program leaves of the request for this user, without the consent: nothing if he is not asked.
+    pub fn within_reach(&self) -> Option<Asked> {
+        let asked = self.asked().ok()?;
+        let reached = |policy: &Policy<'_>, _: &Client| asked.within_reach_of(policy, &self.user_claims());
+        self.before.under(reached).ok().map(|(asked, _)| asked)
+    }
+
+    fn user_claims(&self) -> Map<String, Value> {
+        Map::from_iter([("groups".to_owned(), self.groups.as_slice().into())])
+    }
+
     /// What the program keeps of the user's consent; nothing where he was not asked, or declined.
     pub fn record(&self) -> Option<GrantRecord> {
         let asked = self.asked().ok()?;
@@ -225,7 +248,7 @@ impl Scene {
         let user = Consenting {
             subject: Party { issuer: IssuerName::parse("corp").ok(), value: "alice".to_owned() },
             login: LoginFacts { time: Timestamp(BEGUN), acr: None, amr: Vec::new() },
-            user_claims: Map::new(),
+            user_claims: self.user_claims(),
         };
         let root = GrantId::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("this is a name");
         let consent = |policy: &Policy<'_>, _: &Client| {

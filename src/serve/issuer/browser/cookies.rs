@@ -10,7 +10,25 @@ use crate::config::AuthorizationServer;
 use crate::secret::Secret;
 
 /// What the names of all our cookies hold, so that none is ever forwarded to an API.
-pub(in crate::serve) const MARK: &str = "narrowgate-";
+const MARK: &str = "narrowgate-";
+
+/// What may stand before that.
+const PREFIXES: [&str; 3] = ["", "__Host-", "__Secure-"];
+
+/// A `Cookie` field without what is ours, whoever set it; nothing if none of it is.
+pub(in crate::serve) fn without_ours(field: &[u8]) -> Option<Vec<u8>> {
+    let pairs = || field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    pairs().any(is_ours).then(|| pairs().filter(|pair| !is_ours(pair)).collect::<Vec<_>>().join(&b"; "[..]))
+}
+
+/// In any case: browsers do not mind it in a prefix, and some servers do not in names.
+fn is_ours(pair: &[u8]) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        let rest = pair.get(prefix.len()..).filter(|_| pair[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes()));
+        let mark = rest.and_then(|rest| rest.get(..MARK.len()));
+        mark.is_some_and(|mark| mark.eq_ignore_ascii_case(MARK.as_bytes()))
+    })
+}
 
 /// A cookie of ours.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,4 +94,25 @@ fn path(server: &AuthorizationServer) -> &str {
 fn attributes(server: &AuthorizationServer) -> String {
     let secure = if server.url.scheme() == "https" { "; Secure" } else { "" };
     format!("Path={}; HttpOnly; SameSite=Lax{secure}", path(server))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_goes_and_the_rest_stays() {
+        let left = |field: &str| without_ours(field.as_bytes()).map(|left| String::from_utf8(left).unwrap());
+        for field in ["", "a=1", "a=1;b=2", "x=narrowgate-session", "my-narrowgate-x=1", "narrowgate=1", ";;"] {
+            assert_eq!(left(field), None, "{field}");
+        }
+        for (field, expected) in [
+            ("narrowgate-session=s", ""),
+            ("a=1; __Host-narrowgate-session=s;b=2", "a=1; b=2"),
+            ("__Secure-narrowgate-browser=x; a=1", "a=1"),
+            ("__host-NARROWGATE-browser=x; narrowgate-other", ""),
+        ] {
+            assert_eq!(left(field).as_deref(), Some(expected), "{field}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, StatusCode};
 
 /// All style there is; it stands in every page, and the policy of each names its digest.
-const STYLE: &str = include_str!("../../../../templates/style.css");
+pub(super) const STYLE: &str = include_str!("../../../../templates/style.css");
 
 /// The digest of [`STYLE`], as a policy names it.
 static STYLE_SOURCE: LazyLock<String> =

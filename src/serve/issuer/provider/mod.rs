@@ -1,27 +1,39 @@
 //! Login at an OpenID provider, at which we are a client (OpenID Connect Core §3.1).
+//!
+//! [`begin`] sends a user there and keeps, under the digest of `state` and sealed under it, what his answer will be held
+//! against. [`callback`] takes that answer: in the browser that began, once, from the provider that was asked. [`redemption`]
+//! asks that provider who it was, [`known`] where it answers, [`refused`] says what comes of everything that goes wrong.
+//!
+//! Deliberately absent: the provider's tokens, once a login is judged. None is kept, logged, or handed on.
 
-use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+mod begun;
+pub(super) mod callback;
+pub(super) mod known;
+mod redemption;
+mod refused;
+mod way;
 
-use super::browser::pages::{Leads, Problem, page};
-use super::{Call, Desk};
-use crate::issuer::Transaction;
-use crate::oauth::IssuerName;
+use std::time::Duration;
 
-/// Sends the user to a provider, to come back to `/login/callback`.
-pub(super) async fn begin(
-    _desk: &Desk,
-    call: &Call,
-    _headers: &HeaderMap,
-    _transaction_text: &str,
-    _transaction: &Transaction,
-    _provider: &IssuerName,
-) -> Response {
-    let problem = Problem {
-        title: "This login is out of reach",
-        text: "Try again later.",
-        error: None,
-        request_id: &call.request_id,
-    };
-    page(StatusCode::SERVICE_UNAVAILABLE, &problem, &Leads::Home)
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+pub(super) use begun::begin;
+
+use super::Superseded;
+
+/// How long somebody may take at the provider, in seconds.
+const ATTEMPT_SECONDS: u64 = 600;
+
+/// How long we may take ourselves, the provider included.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a login under way is sealed as, and what the names begin with that such a thing lies under.
+const LOGIN: &str = "login";
+
+/// What makes the bridge ask again.
+fn superseded() -> Response {
+    let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
+    response.extensions_mut().insert(Superseded);
+    response
 }

@@ -1,0 +1,166 @@
+//! Users log in at an OpenID provider that others wrote (panva's oidc-provider), by the real program.
+
+use serde_json::json;
+
+use super::*;
+use crate::browser::{Browser, Page};
+use crate::oidc_provider::Provider;
+
+const CALLBACK: &str = "https://app.example/cb";
+
+/// RFC 7636 appendix B.
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+/// The client that asks users, and its secret.
+pub const WEBAPP: (&str, &str) = ("webapp", "the-secret-of-the-app-that-asks-users-0123");
+
+/// How the gateway proves to the provider who it is.
+#[derive(Clone, Copy)]
+enum Proof {
+    Secret,
+    Key,
+}
+
+/// The configuration, with users who log in at a provider, and clients of theirs.
+pub fn with_users(text: String, provider: &str, proof: &str) -> String {
+    let issuer = format!(
+        "trusted_issuers:\n  panva: {{ issuer: \"{provider}\", refetch_after: 1s, claims: {{ carry: [email, groups] }} }}\n"
+    );
+    let login = format!(
+        "  login:\n    openid:\n      panva: {{ client_id: narrowgate, {proof}, scopes: [openid, email, groups], userinfo: true }}\n"
+    );
+    let clients = format!(
+        "  clients:\n    {}:\n      secret: {}\n      grants: [authorization_code, refresh_token]\n      \
+         redirect_uris: {CALLBACK}\n      resources:\n        {ONE}: [read, write]\n        {TWO}: [reports]\n",
+        WEBAPP.0, WEBAPP.1
+    );
+    text.replace("trusted_issuers:\n", &issuer).replace("  clients:\n", &(login + &clients))
+}
+
+/// A world whose users log in at a provider.
+async fn start(provider: &Provider, proof: Proof) -> World {
+    let key = SigningKey::new("gateway-1", "ES256");
+    let pem = std::env::temp_dir().join(format!("narrowgate-login-{}-{}.pem", std::process::id(), provider.address));
+    fs::write(&pem, key.pem()).expect("the system has a folder for this");
+    let written = match proof {
+        Proof::Secret => "client_secret: \"a secret & more\"".to_owned(),
+        Proof::Key => format!("client_key: \"${{file:{}}}\", client_key_id: gateway-1", pem.display()),
+    };
+    let url = format!("http://{}", provider.address);
+    let world = World::start_with(|text| with_users(text, &url, &written)).await;
+    fs::remove_file(pem).expect("it was read");
+    let common = json!({
+        "client_id": "narrowgate",
+        "redirect_uris": [format!("{}/login/callback", world.url)],
+        "id_token_signed_response_alg": "ES256",
+    });
+    let more = match proof {
+        Proof::Secret => json!({ "client_secret": "a secret & more" }),
+        Proof::Key => {
+            json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": { "keys": [key.jwk()] } })
+        }
+    };
+    let mut party = common;
+    party.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    provider.register(&json!([party])).await;
+    world
+}
+
+/// Where a client sends a user for both APIs.
+fn authorize(world: &World, more: &str) -> String {
+    format!(
+        "{}/authorize?response_type=code&client_id={}&redirect_uri={CALLBACK}&state=s&resource={ONE}&resource={TWO}\
+         &code_challenge={CHALLENGE}&code_challenge_method=S256{more}",
+        world.url, WEBAPP.0
+    )
+}
+
+/// A user who logs in and allows everything; where he ends.
+async fn allowed(world: &World, browser: &mut Browser, more: &str) -> Page {
+    let consent = browser.visit(&authorize(world, more)).await;
+    assert!(consent.url.path().ends_with("/consent"), "{}: {}", consent.url, consent.text());
+    browser.submit(&consent, "allow").await
+}
+
+/// The answer to a code, for one API.
+async fn redeemed(world: &World, page: &Page, resource: &str) -> Response {
+    let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {}", page.url));
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &code),
+        ("redirect_uri", CALLBACK),
+        ("code_verifier", VERIFIER),
+        ("resource", resource),
+    ];
+    world.post("/token", WEBAPP, &form).await
+}
+
+#[tokio::test]
+async fn a_user_logs_in_and_his_tokens_open_one_api_each() {
+    let provider = Provider::start();
+    for proof in [Proof::Secret, Proof::Key] {
+        let world = start(&provider, proof).await;
+        let page = allowed(&world, &mut Browser::default(), "&login_hint=grace").await;
+        assert!(page.url.as_str().starts_with(CALLBACK), "{}", page.url);
+        assert_eq!((page.parameter("state").as_deref(), page.parameter("iss")), (Some("s"), Some(world.url.clone())));
+        let answer = redeemed(&world, &page, ONE).await;
+        let token = token_in(&answer);
+        let said = claims(&token);
+        assert_eq!([&said["sub"], &said["aud"], &said["client_id"]], ["panva|grace", ONE, WEBAPP.0]);
+        // The first is from UserInfo, the second from the ID token.
+        assert_eq!([&said["email"], &said["acr"]], ["grace@example.com", "urn:example:mfa"]);
+        assert!(said["auth_time"].is_u64() && said.get("groups").is_none(), "{said}");
+        assert_eq!(world.verdicts(&token).await[..2], ["200", "401 audience_mismatch"]);
+        let refresh = answer.json()["refresh_token"].as_str().expect("the client may refresh").to_owned();
+        let form = [("grant_type", "refresh_token"), ("refresh_token", &refresh), ("resource", TWO)];
+        let token = token_in(&world.post("/token", WEBAPP, &form).await);
+        assert_eq!(world.verdicts(&token).await[..2], ["401 audience_mismatch", "200"]);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_says_no_there_is_told_to_the_client() {
+    let provider = Provider::start();
+    let world = start(&provider, Proof::Secret).await;
+    let page = Browser::default().visit(&authorize(&world, "&login_hint=nobody")).await;
+    assert!(page.url.as_str().starts_with(CALLBACK), "{}: {}", page.url, page.text());
+    assert_eq!(page.parameter("error").as_deref(), Some("access_denied"));
+    assert!(!page.url.as_str().contains("canary"), "{}", page.url);
+}
+
+#[tokio::test]
+async fn who_has_to_log_in_again_does_and_another_can() {
+    let provider = Provider::start();
+    let world = start(&provider, Proof::Secret).await;
+    let mut browser = Browser::default();
+    let page = allowed(&world, &mut browser, "&login_hint=ada").await;
+    let first = claims(&token_in(&redeemed(&world, &page, ONE).await));
+    let page = browser.visit(&authorize(&world, "")).await;
+    assert!(page.parameter("code").is_some(), "neither login nor consent is asked again: {}", page.url);
+    let page = browser.visit(&authorize(&world, "&prompt=login&login_hint=ada")).await;
+    let again = claims(&token_in(&redeemed(&world, &page, ONE).await));
+    assert_eq!(first["sub"], again["sub"]);
+    assert!(again["auth_time"].as_u64() >= first["auth_time"].as_u64());
+    let page = allowed(&world, &mut browser, "&prompt=login&login_hint=grace").await;
+    assert_eq!(claims(&token_in(&redeemed(&world, &page, ONE).await))["sub"], "panva|grace");
+}
+
+#[tokio::test]
+async fn new_keys_of_the_provider_are_found() {
+    let provider = Provider::start();
+    let world = start(&provider, Proof::Secret).await;
+    token_in(&redeemed(&world, &allowed(&world, &mut Browser::default(), "").await, ONE).await);
+    provider.rotate().await;
+    token_in(&redeemed(&world, &allowed(&world, &mut Browser::default(), "").await, ONE).await);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_told_to_the_client() {
+    let provider = Provider::start();
+    let url = format!("http://{}", provider.address);
+    drop(provider);
+    let world = World::start_with(|text| with_users(text, &url, "client_secret: \"a secret & more\"")).await;
+    let page = Browser::default().visit(&authorize(&world, "")).await;
+    assert_eq!(page.parameter("error").as_deref(), Some("temporarily_unavailable"), "{}", page.url);
+}
