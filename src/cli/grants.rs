@@ -175,7 +175,7 @@ fn summary(document: &Value) -> String {
     let mut lines = format!("{} revoked\n", count(revoked.len(), "grant"));
     for grant in revoked {
         let text = |name: &str| grant[name].as_str().map(printable);
-        lines.push_str(&format!("{}", text("root").unwrap_or_default()));
+        lines.push_str(&text("root").unwrap_or_default());
         if let (Some(client), Some(subject)) = (text("client"), text("subject")) {
             lines.push_str(&format!("  {subject} to {client}"));
         }
