@@ -17,6 +17,7 @@ use crate::issuer::Issuer;
 use crate::keys::SigningKey;
 
 mod clients;
+mod clients_of_users;
 mod database;
 mod development;
 mod exchange;
