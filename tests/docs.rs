@@ -83,6 +83,8 @@ fn load(text: &str) -> Result<Loaded, Faults> {
         ("KEY_ENCRYPTION", "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"),
         ("OIDC_SECRET", "a-secret-that-a-provider-gave"),
         ("REPORTING_SECRET", "a-secret-that-is-long-enough-for-reports"),
+        ("CORP_SECRET", "a-secret-that-is-long-enough-for-corp"),
+        ("NOTES_SECRET", "a-secret-that-is-long-enough-for-notes"),
         ("API1_SECRET", "a-secret-that-is-long-enough-for-an-api"),
     ];
     config::parse(text, Path::new("tests/fixtures/config/files/gateway.yaml"), &environment.into_iter().collect())
