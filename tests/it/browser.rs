@@ -43,6 +43,11 @@ impl Browser {
         self.go("POST", page.url.join(&action).expect("to a URL"), form.finish()).await
     }
 
+    /// The values of all cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = String> {
+        self.cookies.values().flat_map(BTreeMap::values).cloned()
+    }
+
     async fn go(&mut self, method: &str, url: Url, body: String) -> Page {
         let (mut method, mut url, mut body) = (method.to_owned(), url, body);
         for _ in 0..MOST {

@@ -18,6 +18,7 @@ use crate::issuer::Issuer;
 use crate::keys::SigningKey;
 
 mod clients;
+mod clients_of_users;
 mod database;
 mod development;
 mod exchange;
