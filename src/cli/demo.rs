@@ -25,6 +25,7 @@ mod lessons;
 mod sample_api;
 mod settings;
 mod token_client;
+mod web_app;
 
 /// Start two sample APIs, an identity provider and the gateway, and print commands to try
 #[derive(Debug, clap::Args)]
@@ -61,8 +62,10 @@ impl Demo {
         let issuer = DevelopmentIssuer::start(loopback().await?)?;
         let api1 = sample_api::start("api1", loopback().await?)?;
         let api2 = sample_api::start("api2", loopback().await?)?;
-        let (running, settings) = self.start(&issuer, [api1, api2]).await?;
+        let web_app = loopback().await?;
+        let (running, settings) = self.start(&issuer, [api1, api2], web_app.local_addr()?).await?;
         running.keys_tried().await;
+        settings.web_app().start(web_app);
         tell(&settings.greeting());
         print(&lessons::page(&settings, &issuer).await?);
         signals.received().await;
@@ -81,6 +84,7 @@ impl Demo {
         &self,
         issuer: &DevelopmentIssuer,
         apis: [SocketAddr; 2],
+        web_app: SocketAddr,
     ) -> Result<(Running, Settings), Box<dyn Error>> {
         let mut attempts = 0;
         loop {
@@ -89,7 +93,7 @@ impl Demo {
                 Some(port) => port,
                 None => loopback().await?.local_addr()?.port(),
             };
-            let settings = Settings::write(&Addresses { port, issuer: issuer.address(), apis })?;
+            let settings = Settings::write(&Addresses { port, issuer: issuer.address(), apis, web_app })?;
             let source = Source::new(settings.file(), Environment::default());
             let Reading { loaded, files, is_terminated } = source.read();
             let origin = Origin { source, files, is_terminated };

@@ -10,6 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::secret::{NoRandomness, Secret};
+
 /// How many bytes a SHA-256 has.
 const BYTES: usize = 32;
 
@@ -66,6 +68,28 @@ impl CodeVerifier {
         let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         let is_valid = (43..=128).contains(&text.len()) && text.bytes().all(is_unreserved);
         is_valid.then(|| Self(Zeroizing::new(text.to_owned()))).ok_or(InvalidVerifier)
+    }
+
+    /// A new one, of 256 random bits, for whoever is a client.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`] if the system has none to give.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let token = Secret::random_token()?;
+        Ok(Self(Zeroizing::new(String::from_utf8_lossy(token.expose()).into_owned())))
+    }
+
+    /// What is sent ahead of it.
+    pub fn challenge(&self) -> CodeChallenge {
+        let mut hash = [0; BYTES];
+        hash.copy_from_slice(digest(&SHA256, self.0.as_bytes()).as_ref());
+        CodeChallenge(hash)
+    }
+
+    /// The verifier, for the one request that carries it.
+    pub fn expose(&self) -> &str {
+        &self.0
     }
 }
 

@@ -58,7 +58,9 @@ pub(super) async fn page(settings: &Settings, issuer: &DevelopmentIssuer) -> Res
         status: 200,
         answer: "a token for api2",
     });
-    let mut page: String = lessons.iter().map(|lesson| lesson.lines(&paint)).collect();
+    let browser = format!("# In a browser: {} (sign in as alice with the password demo)\n\n", settings.web_page());
+    let mut page = paint.dim(&browser);
+    page.extend(lessons.iter().map(|lesson| lesson.lines(&paint)));
     let explain = format!("narrowgate explain GET {api2}/reports -c {}", settings.file().display());
     page.push_str(&paint.dim("# Why was the token refused at api2? The gateway explains itself:\n"));
     page.push_str(&paint.dim(&format!("#   printf %s '{}' | {explain}\n", tokens.reading)));

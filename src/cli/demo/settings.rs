@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::web_app::WebApp;
+
 /// The sample, as a newcomer reads it.
 const SAMPLE: &str = include_str!("../../../gateway.yaml");
 
@@ -17,12 +19,15 @@ pub(super) struct Addresses {
     pub(super) port: u16,
     pub(super) issuer: SocketAddr,
     pub(super) apis: [SocketAddr; 2],
+    /// The web application's.
+    pub(super) web_app: SocketAddr,
 }
 
 /// A written configuration; its folder goes when this does.
 #[derive(Debug)]
 pub(super) struct Settings {
     port: u16,
+    web_app: SocketAddr,
     folder: PathBuf,
     file: PathBuf,
 }
@@ -31,7 +36,8 @@ impl Settings {
     /// Writes the sample with these addresses.
     pub(super) fn write(addresses: &Addresses) -> io::Result<Self> {
         let folder = new_folder()?;
-        let settings = Self { port: addresses.port, file: folder.join("gateway.yaml"), folder };
+        let Addresses { port, web_app, .. } = *addresses;
+        let settings = Self { port, web_app, file: folder.join("gateway.yaml"), folder };
         std::fs::write(&settings.file, addresses.put_into(SAMPLE))?;
         Ok(settings)
     }
@@ -56,6 +62,17 @@ impl Settings {
         format!("{}/token", self.origin())
     }
 
+    /// The web application that signs users in here.
+    pub(super) fn web_app(&self) -> WebApp {
+        let apis = ["api1", "api2"].map(|name| self.resource(name));
+        WebApp { address: self.web_app, issuer: self.origin(), apis }
+    }
+
+    /// Where a browser begins.
+    pub(super) fn web_page(&self) -> String {
+        format!("http://{}/", self.web_app)
+    }
+
     /// What the demo says when it is ready.
     pub(super) fn greeting(&self) -> String {
         let gateway = format!("Two APIs behind one gateway: {} and {}", self.resource("api1"), self.resource("api2"));
@@ -74,7 +91,7 @@ impl Drop for Settings {
 impl Addresses {
     /// The sample with these addresses in place of its own; it has at most one in a line.
     fn put_into(&self, sample: &str) -> String {
-        let Self { port, issuer, apis: [api1, api2] } = self;
+        let Self { port, issuer, apis: [api1, api2], web_app } = self;
         let pairs = [
             ("127.0.0.1:8080", format!("127.0.0.1:{port}")),
             ("localhost:8080", format!("localhost:{port}")),
@@ -82,6 +99,7 @@ impl Addresses {
             ("127.0.0.1:9000", issuer.to_string()),
             ("127.0.0.1:9001", api1.to_string()),
             ("127.0.0.1:9002", api2.to_string()),
+            ("127.0.0.1:9003", web_app.to_string()),
         ];
         let moved = |line: &str| match pairs.iter().find(|(written, _)| line.contains(written)) {
             Some((written, actual)) => line.replace(written, actual),
@@ -109,12 +127,13 @@ fn new_folder() -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Environment};
+    use crate::config::{self, Environment, FaultKind};
 
     fn addresses() -> Addresses {
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         // A port of the sample, to see that nothing is replaced twice.
-        Addresses { port: 9001, issuer: address(50_000), apis: [address(50_001), address(50_002)] }
+        let apis = [address(50_001), address(50_002)];
+        Addresses { port: 9001, issuer: address(50_000), apis, web_app: address(50_003) }
     }
 
     #[test]
@@ -122,7 +141,8 @@ mod tests {
         for text in [SAMPLE.to_owned(), addresses().put_into(SAMPLE)] {
             let loaded = config::parse(&text, Path::new("gateway.yaml"), &Environment::default());
             let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
-            assert_eq!(loaded.warnings, []);
+            let warnings: Vec<_> = loaded.warnings.iter().map(|warning| warning.kind).collect();
+            assert_eq!(warnings, [FaultKind::LocalUsers]);
         }
     }
 

@@ -5,6 +5,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use crate::fetch::{FetchError, Fetcher, InvalidTrust};
+use crate::oauth::CodeVerifier;
 use crate::secret::Secret;
 
 /// A client of the sample configuration.
@@ -56,6 +57,34 @@ impl TokenAsked {
         Self { client, parameters }
     }
 
+    /// What a code stands for, for one resource (RFC 6749 §4.1.3).
+    pub(super) fn code(
+        client: Client,
+        code: &str,
+        verifier: &CodeVerifier,
+        redirect_uri: &str,
+        resource: &str,
+    ) -> Self {
+        let parameters = vec![
+            ("grant_type", "authorization_code".to_owned()),
+            ("code", code.to_owned()),
+            ("code_verifier", verifier.expose().to_owned()),
+            ("redirect_uri", redirect_uri.to_owned()),
+            ("resource", resource.to_owned()),
+        ];
+        Self { client, parameters }
+    }
+
+    /// Another token of the same grant, for another resource (RFC 6749 §6).
+    pub(super) fn refresh(client: Client, refresh_token: &str, resource: &str) -> Self {
+        let parameters = vec![
+            ("grant_type", "refresh_token".to_owned()),
+            ("refresh_token", refresh_token.to_owned()),
+            ("resource", resource.to_owned()),
+        ];
+        Self { client, parameters }
+    }
+
     /// The same as a command that works as it is pasted.
     pub(super) fn command(&self, token_endpoint: &str) -> String {
         let Client { id, secret } = self.client;
@@ -65,11 +94,15 @@ impl TokenAsked {
 
     /// Asks, and gives the token.
     pub(super) async fn send(&self, token_endpoint: &str) -> Result<String, NoToken> {
+        self.answer(token_endpoint).await?["access_token"].as_str().map(str::to_owned).ok_or(NoToken::Form)
+    }
+
+    /// Asks, and gives the whole answer.
+    pub(super) async fn answer(&self, token_endpoint: &str) -> Result<Value, NoToken> {
         let form = Secret::new(Serializer::new(String::new()).extend_pairs(&self.parameters).finish());
         let url = Url::parse(token_endpoint).map_err(|_| NoToken::Form)?;
         let secret = Secret::new(self.client.secret);
         let answer = Fetcher::new(None)?.post_form(&url, Some((self.client.id, &secret)), &form).await?;
-        let answer: Value = serde_json::from_slice(&answer).map_err(|_| NoToken::Form)?;
-        answer["access_token"].as_str().map(str::to_owned).ok_or(NoToken::Form)
+        serde_json::from_slice(&answer).map_err(|_| NoToken::Form)
     }
 }
