@@ -16,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::issuer::Issuer;
 use crate::keys::SigningKey;
 
+mod access;
 mod clients;
 mod database;
 mod development;
