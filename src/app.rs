@@ -6,6 +6,7 @@
 //! keys, or `key_files` reads them, and `upkeep` is what it does by itself.
 
 mod client_keys;
+pub mod grants;
 mod key_files;
 pub mod keys;
 mod office;

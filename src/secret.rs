@@ -27,7 +27,7 @@ impl Secret {
     pub fn random_token() -> Result<Self, NoRandomness> {
         let mut bits = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *bits).map_err(|_| NoRandomness)?;
-        Ok(Self::new(URL_SAFE_NO_PAD.encode(&*bits)))
+        Ok(Self::new(URL_SAFE_NO_PAD.encode(bits.as_slice())))
     }
 
     /// The bytes, for the one place that needs them.

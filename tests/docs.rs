@@ -81,6 +81,7 @@ fn load(text: &str) -> Result<Loaded, Faults> {
         ("API_PORT", "9001"),
         ("DB_PASSWORD", "a-password"),
         ("KEY_ENCRYPTION", "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"),
+        ("OIDC_SECRET", "a-secret-that-a-provider-gave"),
         ("REPORTING_SECRET", "a-secret-that-is-long-enough-for-reports"),
         ("CORP_SECRET", "a-secret-that-is-long-enough-for-corp"),
         ("NOTES_SECRET", "a-secret-that-is-long-enough-for-notes"),

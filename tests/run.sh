@@ -5,8 +5,8 @@
 #   tests/run.sh --offline   install nothing; a part that is missing fails with the command that installs it
 #
 # Debian packages come by apt-get (as root, or by sudo), the programs of tests/tools.txt and the client of tests/python into
-# target/tools, the OpenID provider and the client of tests/node from their lock file. Nothing is skipped: what cannot run
-# has failed.
+# target/tools, the OpenID provider, the client and what drives the browser (tests/node) from their lock file. Pictures of the
+# pages for users are left in target/screenshots. Nothing is skipped: what cannot run has failed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -47,6 +47,7 @@ install_packages() {
     command -v cc >/dev/null || wanted+=(gcc libc6-dev)
     command -v npm >/dev/null || wanted+=(nodejs npm)
     has_postgres || wanted+=(postgresql)
+    has_chromium || wanted+=(chromium)
     [ ${#wanted[@]} -eq 0 ] && return
     local elevate=()
     if [ "$(id -u)" -ne 0 ]; then
@@ -71,6 +72,8 @@ install_packages() {
 }
 
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; }
+
+has_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null
 
 has_venv() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
@@ -129,9 +132,10 @@ needs rustfmt 'rustup component add rustfmt' cargo fmt --version \
 needs clippy 'rustup component add clippy' cargo clippy --version \
     && part 'clippy' cargo clippy --locked --all-targets --quiet -- -D warnings
 needs cargo-nextest "$tools_hint" cargo nextest --version \
-    && needs 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci" test -d "$NODE/node_modules/openid-client" \
+    && needs 'the OpenID provider and the clients of the tests' "cd $NODE && npm ci" test -d "$NODE/node_modules/openid-client" -a -d "$NODE/node_modules/playwright-core" \
     && needs 'the Python client of the tests' "$tools_hint" "$TOOLS/bin/python" -c 'import authlib' \
     && needs PostgreSQL 'apt-get install postgresql' has_postgres \
+    && needs Chromium 'apt-get install chromium' has_chromium \
     && part 'unit and integration tests' unit_and_integration_tests
 part 'doc tests' doc_tests
 part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet

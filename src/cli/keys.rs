@@ -97,7 +97,7 @@ fn table(document: &Value, now: Timestamp) -> String {
 }
 
 /// A time as people tell it: how long ago, or in how long.
-fn told(time: Option<u64>, now: Timestamp) -> String {
+pub(super) fn told(time: Option<u64>, now: Timestamp) -> String {
     let span = |seconds: u64| match seconds {
         0..120 => format!("{seconds} s"),
         120..7_200 => format!("{} min", seconds / 60),

@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod explain;
+mod grants;
 mod hash_password;
 mod keys;
 mod node;
@@ -33,6 +34,7 @@ enum Command {
     Check(check::Check),
     Explain(explain::Explain),
     Demo(demo::Demo),
+    Grants(grants::Grants),
     HashPassword(hash_password::HashPassword),
     Keys(keys::Keys),
     Schema(schema::Schema),
@@ -46,6 +48,7 @@ pub fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Demo(demo) => on_runtime(demo.run()),
+        Command::Grants(grants) => on_runtime(grants.run()),
         Command::HashPassword(hash) => hash.run(),
         Command::Keys(keys) => on_runtime(keys.run()),
         Command::Schema(schema) => schema.run(),

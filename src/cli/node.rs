@@ -6,12 +6,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
+use serde::Serialize;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::config::Admin;
 use crate::issuer::DevelopmentToken;
+use crate::serve::admin::grants::Which;
 
 /// An RSA key takes a while.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +28,8 @@ pub(super) enum Order {
     ListKeys,
     RotateKeys,
     IssueToken(DevelopmentToken),
+    ListGrants { which: Which, after: Option<String> },
+    RevokeGrants(Which),
 }
 
 impl Order {
@@ -32,6 +38,8 @@ impl Order {
         match self {
             Self::ListKeys | Self::RotateKeys => document["keys"].is_array(),
             Self::IssueToken(_) => document["access_token"].is_string(),
+            Self::ListGrants { .. } => document["grants"].is_array(),
+            Self::RevokeGrants(_) => document["revoked"].is_array(),
         }
     }
 }
@@ -60,10 +68,9 @@ pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
     let mut request = match &order {
         Order::ListKeys => client.get(format!("http://{address}/keys")),
         Order::RotateKeys => client.post(format!("http://{address}/keys/rotate")),
-        Order::IssueToken(wanted) => {
-            let body = serde_json::to_vec(wanted).expect("a struct of text is always JSON");
-            client.post(format!("http://{address}/tokens")).header(CONTENT_TYPE, "application/json").body(body)
-        }
+        Order::IssueToken(wanted) => in_json(client.post(format!("http://{address}/tokens")), wanted),
+        Order::ListGrants { which, after } => client.get(format!("http://{address}/grants?{}", query(which, after))),
+        Order::RevokeGrants(which) => in_json(client.post(format!("http://{address}/grants/revoke")), which),
     };
     if let Some(token) = &admin.token {
         let mut field = HeaderValue::from_bytes(&[b"Bearer ", token.expose()].concat()).map_err(|_| Failure::Token)?;
@@ -88,6 +95,25 @@ pub(super) async fn ask(admin: &Admin, order: Order) -> Result<Value, Failure> {
             Err(Failure::Refused(address, why))
         }
     }
+}
+
+fn in_json(request: RequestBuilder, wanted: &impl Serialize) -> RequestBuilder {
+    let body = serde_json::to_vec(wanted).expect("text under fixed names is always JSON");
+    request.header(CONTENT_TYPE, "application/json").body(body)
+}
+
+fn query(which: &Which, after: &Option<String>) -> String {
+    let (name, value) = match which {
+        Which::Client(client) => ("client", client),
+        Which::Subject(subject) => ("subject", subject),
+        Which::Root(root) => ("root", root),
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair(name, value);
+    if let Some(after) = after {
+        query.append_pair("after", after);
+    }
+    query.finish()
 }
 
 /// Where a listener of all addresses is reached from this machine.
@@ -162,6 +188,17 @@ mod tests {
         assert!(sent.starts_with("POST /tokens HTTP/1.1\r\n") && sent.contains("authorization: Bearer s3cret\r\n"));
         assert!(sent.contains("content-type: application/json\r\n"), "{sent}");
         assert!(sent.ends_with(r#"{"resource":"urn:a","scope":"read write","sub":"corp|alice"}"#), "{sent}");
+    }
+
+    #[tokio::test]
+    async fn grants_are_asked_for_by_their_names() {
+        let which = Which::Subject("corp|a b".into());
+        let list = Order::ListGrants { which: which.clone(), after: Some("r".into()) };
+        let (told, sent) = asked(list, r#"200 {"grants":[]}"#).await;
+        assert!(told.is_ok() && sent.starts_with("GET /grants?subject=corp%7Ca+b&after=r HTTP/1.1\r\n"), "{sent}");
+        let (told, sent) = asked(Order::RevokeGrants(which), r#"200 {"revoked":[]}"#).await;
+        assert!(told.is_ok() && sent.starts_with("POST /grants/revoke HTTP/1.1\r\n"), "{sent}");
+        assert!(sent.ends_with(r#"{"subject":"corp|a b"}"#), "{sent}");
     }
 
     #[tokio::test]

@@ -135,3 +135,18 @@ fn freshness_is_read_as_written() {
     assert_eq!(fresh(&[("cache-control", "max-age=")]), Some(0));
     assert_eq!(fresh(&[("cache-control", "max-age=99999999999999999999999")]), Some(u64::MAX));
 }
+
+#[test]
+fn a_client_is_encoded_before_it_is_joined() {
+    let value = basic("my app", &Secret::new("a:b&c%"));
+    assert_eq!(value, format!("Basic {}", STANDARD.encode("my+app:a%3Ab%26c%25")));
+    assert!(value.is_sensitive());
+}
+
+#[test]
+fn of_a_refusal_the_code_is_repeated_and_nothing_else() {
+    assert_eq!(oauth_error(br#"{"error":"invalid_grant","error_description":"x"}"#), Some(OAuthError::InvalidGrant));
+    for body in [&br#"{"error":"<script>"}"#[..], br#"{"error":7}"#, b"{}", b"invalid_grant"] {
+        assert_eq!(oauth_error(body), None);
+    }
+}

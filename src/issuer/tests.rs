@@ -26,6 +26,7 @@ mod consent;
 mod development;
 mod exchange;
 mod narrowing;
+mod needs;
 mod subjects;
 mod tokens;
 mod user_grants;

@@ -32,9 +32,11 @@ impl Browser {
     pub async fn submit(&mut self, page: &Page, answer: &str) -> Page {
         let html = page.text();
         let inputs = html.split("<input ").skip(1).filter_map(|input| input.split_once('>'));
-        let values = inputs.map(|(input, _)| (attribute(input, "name"), attribute(input, "value")));
         let mut form = form_urlencoded::Serializer::new(String::new());
-        values.for_each(|(name, value)| drop(form.append_pair(&name.expect("an input has a name"), &value.unwrap())));
+        for (input, _) in inputs {
+            let (name, value) = (attribute(input, "name"), attribute(input, "value"));
+            form.append_pair(&name.expect("an input has a name"), &value.expect("and a value"));
+        }
         form.append_pair("answer", answer);
         let action =
             html.split_once("<form ").and_then(|(_, rest)| attribute(rest, "action")).expect("a form leads on");
@@ -53,6 +55,11 @@ impl Browser {
         let action =
             html.split_once("<form ").and_then(|(_, rest)| attribute(rest, "action")).expect("a form leads on");
         self.go("POST", page.url.join(&action).expect("to a URL"), form.finish()).await
+    }
+
+    /// The values of all cookies.
+    pub fn cookies(&self) -> impl Iterator<Item = String> {
+        self.cookies.values().flat_map(BTreeMap::values).cloned()
     }
 
     async fn go(&mut self, method: &str, url: Url, body: String) -> Page {

@@ -81,11 +81,21 @@ impl Gateway {
 
     /// Kills the program as nobody expects it (`kill -9`), and runs it again.
     pub async fn kill_and_start_again(&mut self) {
-        self.program.kill().expect("it runs");
-        self.program.wait().expect("it is ours");
+        self.kill();
         self.output = Arc::new(Mutex::new(String::new()));
         (self.program, self.address, self.admin) = begin(&self.path, &self.environment, &self.output).await;
         self.ready().await;
+    }
+
+    /// The variables that its configuration names.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        self.environment.clone()
+    }
+
+    /// Kills the program; what stands around it stays.
+    pub fn kill(&mut self) {
+        self.program.kill().expect("it runs");
+        self.program.wait().expect("it is ours");
     }
 
     /// The issuer behind a variable of the configuration.

@@ -9,6 +9,8 @@ import { text } from 'node:stream/consumers';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 
+import { User } from './user.mjs';
+
 const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 
@@ -35,7 +37,7 @@ async function discover(step) {
   return client.discovery(new URL(issuer), step.client, undefined, await authentication(step), options);
 }
 
-const known = { tokens: [] };
+const known = { tokens: [], user: new User() };
 // A step may mean the token that an earlier one brought.
 const token = (step) => step.token ?? known.tokens[step.token_of];
 
@@ -45,6 +47,31 @@ const VERBS = {
   },
   async client_credentials(step) {
     return client.clientCredentialsGrant(await discover(step), step.parameters);
+  },
+  async authorize(step) {
+    const config = await discover(step);
+    const [verifier, state] = [client.randomPKCECodeVerifier(), client.randomState()];
+    const challenge = await client.calculatePKCECodeChallenge(verifier);
+    const asked = [
+      ['redirect_uri', step.redirect_uri],
+      ['state', state],
+      ['code_challenge', challenge],
+      ['code_challenge_method', 'S256'],
+      ...Object.entries(step.parameters ?? {}),
+      ...step.resources.map((resource) => ['resource', resource]),
+    ];
+    const build = step.pushed ? client.buildAuthorizationUrlWithPAR : client.buildAuthorizationUrl;
+    const url = await build(config, new URLSearchParams(asked));
+    const back = await known.user.go(url);
+    const checks = { pkceCodeVerifier: verifier, expectedState: state };
+    const answer = await client.authorizationCodeGrant(config, back, checks, step.at && { resource: step.at });
+    known.refresh_token = answer.refresh_token;
+    return { ...answer, asked: [...url.searchParams.keys()] };
+  },
+  async refresh(step) {
+    const answer = await client.refreshTokenGrant(await discover(step), known.refresh_token, step.parameters);
+    known.refresh_token = answer.refresh_token;
+    return answer;
   },
   async exchange(step) {
     const parameters = { subject_token: token(step), subject_token_type: ACCESS_TOKEN, ...step.parameters };

@@ -43,12 +43,13 @@ function newProvider(issuer) {
   const provider = new Provider(issuer, {
     clients: [...Object.keys(ALGORITHMS).map(client), ...parties],
     // Asked for by scopes, and told at UserInfo alone.
-    claims: { openid: ['sub'], email: ['email'], groups: ['groups'] },
+    claims: { openid: ['sub', 'acr', 'amr'], email: ['email'], groups: ['groups'] },
     findAccount: (_ctx, id) => ({
       accountId: id,
       claims: () => ({ sub: id, email: `${id}@example.com`, groups: ['staff'] }),
     }),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    acrValues: ['urn:example:mfa'],
     pkce: { required: () => true },
     cookies: { keys: ['a key for tests'] },
     ttl: { AccessToken: 300, AuthorizationCode: 60, Grant: 300, IdToken: 300, Interaction: 300, Session: 300 },

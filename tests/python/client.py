@@ -7,11 +7,15 @@ back, or the error that the library raised. Nothing here knows Narrowgate.
 import json
 import sys
 import time
+from urllib.parse import urlencode
 
 import requests
+from authlib.common.security import generate_token
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import ECKey
+
+from user import User
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -19,6 +23,8 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 asked = json.load(sys.stdin)
 metadata = requests.get(asked["issuer"] + "/.well-known/oauth-authorization-server", timeout=10).json()
 tokens = []
+user = User()
+refresh_tokens = []
 
 
 def session(step):
@@ -42,6 +48,34 @@ def client_credentials(step):
     return session(step).fetch_token(metadata["token_endpoint"], grant_type="client_credentials", **step["parameters"])
 
 
+def authorize(step):
+    code_session = OAuth2Session(
+        step["client"],
+        step["secret"],
+        token_endpoint_auth_method=step["method"],
+        redirect_uri=step["redirect_uri"],
+        code_challenge_method="S256",
+    )
+    verifier = generate_token(48)
+    # Authlib knows one value for each parameter; a query that is there is kept.
+    more = [*step.get("parameters", {}).items(), *(("resource", resource) for resource in step["resources"])]
+    endpoint = metadata["authorization_endpoint"] + "?" + urlencode(more)
+    url, _state = code_session.create_authorization_url(endpoint, code_verifier=verifier)
+    at = {"resource": step["at"]} if "at" in step else {}
+    answer = code_session.fetch_token(
+        metadata["token_endpoint"], authorization_response=user.go(url), code_verifier=verifier, **at
+    )
+    refresh_tokens.append(answer["refresh_token"])
+    return answer
+
+
+def refresh(step):
+    parameters = step["parameters"]
+    answer = session(step).refresh_token(metadata["token_endpoint"], refresh_token=refresh_tokens[-1], **parameters)
+    refresh_tokens.append(answer["refresh_token"])
+    return answer
+
+
 def exchange(step):
     return session(step).fetch_token(
         metadata["token_endpoint"],
@@ -62,6 +96,8 @@ def revoke(step):
 
 
 VERBS = {
+    "authorize": authorize,
+    "refresh": refresh,
     "client_credentials": client_credentials,
     "exchange": exchange,
     "introspect": introspect,

@@ -33,7 +33,8 @@ async fn nothing_that_only_the_gateway_may_say_gets_through() {
                    X_Forwarded_Host: evil\r\nX-Original-URL: /admin\r\nX-HTTP-Method-Override: DELETE\r\n\
                    Remote-User: root\r\nProxy-Authorization: Basic x\r\nTE: gzip\r\n\
                    Connection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\n\
-                   HTTP2-Settings: AAAA\r\nExpect: nothing\r\nCookie: a=b\r\n";
+                   HTTP2-Settings: AAAA\r\nExpect: nothing\r\n\
+                   Cookie: __Host-narrowgate-session=s; a=b; narrowgate-browser=b\r\n";
     client.request("GET", "/", &format!("{spoofed}Authorization: Bearer {}\r\n", issuer.token())).await;
     let told = client.reply().await.json();
     let names: Vec<&String> = told["fields"].as_object().unwrap().keys().collect();
@@ -42,6 +43,7 @@ async fn nothing_that_only_the_gateway_may_say_gets_through() {
     assert_eq!(names, expected, "{told}");
     assert_eq!(told["fields"]["x-user"], serde_json::json!(["corp|ada"]));
     assert_eq!(told["fields"]["x-forwarded-for"], serde_json::json!(["127.0.0.1"]));
+    assert_eq!(told["fields"]["cookie"], serde_json::json!(["a=b"]), "what our issuer keeps in a browser stays here");
 }
 
 #[tokio::test(flavor = "multi_thread")]

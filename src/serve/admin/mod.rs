@@ -4,6 +4,7 @@
 //! `page` is for people.
 
 mod access;
+pub mod grants;
 pub mod keys;
 mod orders;
 mod page;
@@ -121,6 +122,8 @@ fn router(asked: Asked) -> Router {
     let kept = Router::new()
         .route("/", get(status_page))
         .route("/config", get(configuration))
+        .route("/grants", get(grants::list))
+        .route("/grants/revoke", post(grants::revoke).layer(DefaultBodyLimit::max(grants::MOST_BYTES)))
         .route("/keys", get(keys::list))
         .route("/keys/rotate", post(keys::rotate))
         .route("/reload", post(orders::reload))

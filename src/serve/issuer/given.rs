@@ -9,16 +9,15 @@
 
 use std::time::Duration;
 
+use super::refused::{NoGrant, Refused};
 use crate::clock::Timestamp;
 use crate::config::AuthorizationServer;
-use crate::issuer::GrantRecord;
+use crate::issuer::{GrantRecord, Policy};
 use crate::secret::Secret;
 use crate::snapshot::{Issuing, Snapshot};
+use crate::store::sealing::Seals;
 use crate::store::{Family, Revocation, StoreError};
 use crate::token::mint::MintedToken;
-
-use super::refused::{NoGrant, Refused};
-use crate::issuer::Policy;
 
 /// What a successor is sealed as, under the token that it follows.
 pub(super) const SUCCESSOR: &str = "refresh token";
@@ -50,8 +49,8 @@ pub(super) fn sealed(issuing: &Issuing, record: &GrantRecord) -> Result<Vec<u8>,
 }
 
 /// What a family knows of its grant; nothing if that is not the family's own.
-pub(super) fn opened(issuing: &Issuing, family: &Family) -> Option<GrantRecord> {
-    let json = issuing.seals.grants.open(&family.record).ok()?;
+pub(in crate::serve) fn opened(seals: &Seals, family: &Family) -> Option<GrantRecord> {
+    let json = seals.grants.open(&family.record).ok()?;
     let record = GrantRecord::from_json(json.expose()).ok()?;
     let is_its = record.root().to_string() == family.root
         && record.client() == family.client
@@ -65,7 +64,7 @@ pub(super) fn opened(issuing: &Issuing, family: &Family) -> Option<GrantRecord> 
 ///
 /// [`NoGrant::Unreadable`], which is nobody's fault who asks.
 pub(super) fn record(issuing: &Issuing, family: &Family) -> Result<GrantRecord, NoGrant> {
-    opened(issuing, family).ok_or_else(|| {
+    opened(&issuing.seals, family).ok_or_else(|| {
         tracing::error!(
             root = family.root,
             "what a refresh family knows of its grant cannot be read; was the key of the store replaced?"

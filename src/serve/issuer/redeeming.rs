@@ -99,7 +99,7 @@ impl Redemption {
         let (root, tokens_until) = match self {
             Self::Again { root, tokens_until } => (root, tokens_until),
             Self::Good(redeemed) => match redeemed.take(snapshot).await? {
-                Taken::Given(given) => return Ok(given),
+                Taken::Given(given) => return Ok(*given),
                 Taken::Again { root, tokens_until } => (root, tokens_until),
             },
         };
@@ -109,7 +109,7 @@ impl Redemption {
 }
 
 enum Taken {
-    Given(Given),
+    Given(Box<Given>),
     Again { root: String, tokens_until: Timestamp },
 }
 
@@ -136,7 +136,10 @@ impl Redeemed {
         };
         let taking = TakingCode { digest: self.digest, record: self.sealed, tokens_until, family: Some(family), now };
         match issuing.store.take_code(&taking).await? {
-            Code::Fresh { .. } => Ok(Taken::Given(Given { minted, refresh_token: self.may_refresh.then_some(token) })),
+            Code::Fresh { .. } => {
+                let refresh_token = self.may_refresh.then_some(token);
+                Ok(Taken::Given(Box::new(Given { minted, refresh_token })))
+            }
             // Whoever was quicker had the same proof.
             Code::Spent { root, tokens_until, .. } => Ok(Taken::Again { root, tokens_until }),
             Code::Unknown => Err(NoGrant::CodeUnknown.into()),

@@ -20,7 +20,7 @@ fn run(mut program: Command, world: &World, steps: &Value) -> Vec<Value> {
     told.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
 
-async fn openid_client(world: &World, steps: Value) -> Vec<Value> {
+pub async fn openid_client(world: &World, steps: Value) -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
     let installed = folder.join("node_modules/openid-client").is_dir();
     assert!(installed, "the client is missing; install it with: cd tests/node && npm ci");
@@ -29,7 +29,7 @@ async fn openid_client(world: &World, steps: Value) -> Vec<Value> {
     tokio::task::block_in_place(|| run(program, world, &steps))
 }
 
-async fn authlib(world: &World, steps: Value) -> Vec<Value> {
+pub async fn authlib(world: &World, steps: Value) -> Vec<Value> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/tools/bin/python");
     assert!(python.is_file(), "the client is missing; install it with: tests/run.sh");
@@ -39,7 +39,7 @@ async fn authlib(world: &World, steps: Value) -> Vec<Value> {
     tokio::task::block_in_place(|| run(program, world, &steps))
 }
 
-fn text<'v>(answer: &'v Value, name: &str) -> &'v str {
+pub fn text<'v>(answer: &'v Value, name: &str) -> &'v str {
     answer[name].as_str().unwrap_or_else(|| panic!("no {name} in {answer}"))
 }
 

@@ -1,6 +1,6 @@
 //! `narrowgate token` beside a gateway that runs, and the admin endpoint that it asks.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::json;
 
@@ -22,17 +22,7 @@ async fn at_admin(admin: &str, clients: &str) -> World {
 impl World {
     /// What the command does with this world's file, while its gateway runs.
     async fn token(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
-        command.arg("token").args(arguments).arg("-c").arg(self.folder.join("gateway.yaml"));
-        for issuer in ["ISSUER_CORP", "ISSUER_OTHER"] {
-            command.env(issuer, self.gateway.issuer(issuer).url());
-        }
-        for api in ["API_1", "API_2", "API_3"] {
-            command.env(api, self.gateway.api(api).url());
-        }
-        command.env("PORT", self.url.rsplit(':').next().expect("the URL has a port"));
-        let output = tokio::task::spawn_blocking(move || command.output());
-        output.await.expect("it does not panic").expect("the program was built")
+        self.command(&[&["token"], arguments].concat()).await
     }
 
     fn post_tokens(&self, body: &Value) -> Ask {

@@ -6,7 +6,7 @@ use super::*;
 use crate::browser::{Browser, Page};
 use crate::oidc_provider::Provider;
 
-const CALLBACK: &str = "https://app.example/cb";
+pub const CALLBACK: &str = "https://app.example/cb";
 
 /// RFC 7636 appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -17,7 +17,7 @@ pub const WEBAPP: (&str, &str) = ("webapp", "the-secret-of-the-app-that-asks-use
 
 /// How the gateway proves to the provider who it is.
 #[derive(Clone, Copy)]
-enum Proof {
+pub enum Proof {
     Secret,
     Key,
 }
@@ -35,11 +35,12 @@ pub fn with_users(text: String, provider: &str, proof: &str) -> String {
          redirect_uris: {CALLBACK}\n      resources:\n        {ONE}: [read, write]\n        {TWO}: [reports]\n",
         WEBAPP.0, WEBAPP.1
     );
+    let text = format!("log: {{ level: trace }}\n{text}");
     text.replace("trusted_issuers:\n", &issuer).replace("  clients:\n", &(login + &clients))
 }
 
 /// A world whose users log in at a provider.
-async fn start(provider: &Provider, proof: Proof) -> World {
+pub async fn start(provider: &Provider, proof: Proof) -> World {
     let key = SigningKey::new("gateway-1", "ES256");
     let pem = std::env::temp_dir().join(format!("narrowgate-login-{}-{}.pem", std::process::id(), provider.address));
     fs::write(&pem, key.pem()).expect("the system has a folder for this");
@@ -120,6 +121,25 @@ async fn a_user_logs_in_and_his_tokens_open_one_api_each() {
 }
 
 #[tokio::test]
+async fn a_login_is_written_down_and_nothing_that_proves_it() {
+    let provider = Provider::start();
+    let world = start(&provider, Proof::Secret).await;
+    let mut browser = Browser::default();
+    let page = allowed(&world, &mut browser, "&login_hint=grace").await;
+    Browser::default().visit(&authorize(&world, "&login_hint=nobody")).await;
+    let line = world.gateway.line("login_succeeded").await;
+    assert!(line.contains("panva|grace") && line.contains(WEBAPP.0), "{line}");
+    let line = world.gateway.line("login_failed").await;
+    assert!(line.contains("access_denied"), "{line}");
+    let output = world.gateway.output();
+    let secrets = browser.cookies().chain(page.parameter("code")).chain(["canary".to_owned(), "eyJ".to_owned()]);
+    for secret in secrets.chain(["grace@example.com".to_owned(), "secret & more".to_owned()]) {
+        let line = output.lines().find(|line| line.contains(&secret));
+        assert_eq!(line, None, "`{secret}` was written");
+    }
+}
+
+#[tokio::test]
 async fn a_user_who_says_no_there_is_told_to_the_client() {
     let provider = Provider::start();
     let world = start(&provider, Proof::Secret).await;
@@ -130,7 +150,7 @@ async fn a_user_who_says_no_there_is_told_to_the_client() {
 }
 
 #[tokio::test]
-async fn who_has_to_log_in_again_does_and_another_can() {
+async fn a_session_saves_a_login_but_not_one_that_is_demanded() {
     let provider = Provider::start();
     let world = start(&provider, Proof::Secret).await;
     let mut browser = Browser::default();
@@ -142,7 +162,7 @@ async fn who_has_to_log_in_again_does_and_another_can() {
     let again = claims(&token_in(&redeemed(&world, &page, ONE).await));
     assert_eq!(first["sub"], again["sub"]);
     assert!(again["auth_time"].as_u64() >= first["auth_time"].as_u64());
-    let page = allowed(&world, &mut browser, "&prompt=login&login_hint=grace").await;
+    let page = allowed(&world, &mut Browser::default(), "&login_hint=grace").await;
     assert_eq!(claims(&token_in(&redeemed(&world, &page, ONE).await))["sub"], "panva|grace");
 }
 
@@ -152,7 +172,7 @@ async fn new_keys_of_the_provider_are_found() {
     let world = start(&provider, Proof::Secret).await;
     token_in(&redeemed(&world, &allowed(&world, &mut Browser::default(), "").await, ONE).await);
     provider.rotate().await;
-    token_in(&redeemed(&world, &allowed(&world, &mut Browser::default(), "").await, ONE).await);
+    token_in(&redeemed(&world, &Browser::default().visit(&authorize(&world, "")).await, ONE).await);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine;
@@ -18,11 +19,14 @@ use crate::keys::SigningKey;
 
 mod access;
 mod clients;
+mod clients_of_users;
 mod database;
 mod development;
 mod exchange;
 mod login;
 mod narrowing;
+mod operators;
+mod pages;
 mod storm;
 mod taken_back;
 
@@ -114,6 +118,14 @@ impl World {
     pub async fn own_token(&self, client: (&str, &str), resource: &str) -> String {
         let parameters = [("grant_type", "client_credentials"), ("resource", resource)];
         token_in(&self.post("/token", client, &parameters).await)
+    }
+
+    /// What a command does with this world's file, while its gateway runs or not.
+    pub async fn command(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_narrowgate"));
+        command.args(arguments).arg("-c").arg(self.folder.join("gateway.yaml")).envs(self.gateway.environment());
+        let output = tokio::task::spawn_blocking(move || command.output());
+        output.await.expect("it does not panic").expect("the program was built")
     }
 
     /// What each API says to a token: its status and reason.

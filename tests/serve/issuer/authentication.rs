@@ -216,7 +216,7 @@ async fn a_clients_keys_are_fetched_and_read_again_for_an_unknown_one() {
 
 /// A store that is there and does nothing.
 #[derive(Debug)]
-struct Broken;
+pub struct Broken;
 
 fn broken<T>() -> Result<T, StoreError> {
     Err(StoreError::Unusable("the disk is gone".to_owned()))

@@ -1,8 +1,13 @@
 //! What other sites, other browsers and other users try with the pages for users.
 
+use std::sync::Arc;
+
+use narrowgate::config::{IssuerId, LoginAuthentication, OpenIdLogin};
+
+use super::authentication::Broken;
 use super::authorize::is_guarded;
-use super::visitor::{PASSWORD, Visitor, asking, words, world, world_with};
-use super::world::{ONE, TWO};
+use super::visitor::{PASSWORD, Visitor, asking, with_users, words, world, world_with};
+use super::world::{ONE, Plan, TWO, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_is_finished_where_it_was_begun() {
@@ -189,4 +194,56 @@ async fn a_session_ends_in_time() {
     let mut browser = Visitor::new(&world);
     let login = browser.visit(&asking(&[])).await;
     assert_eq!(browser.log_in(&login, "alice", PASSWORD).await.title(), "Sign in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_chooses_among_the_ways_that_there_are() {
+    let world = world_with(|config| {
+        let corp = OpenIdLogin {
+            issuer: IssuerId(0),
+            title: "Corp & Co".to_owned(),
+            client_id: "narrowgate".to_owned(),
+            authentication: LoginAuthentication::None,
+            scopes: Vec::new(),
+            userinfo: false,
+        };
+        config.issuer.as_mut().unwrap().login.as_mut().unwrap().openid.push(corp);
+    })
+    .await;
+    let mut browser = Visitor::new(&world);
+    let page = browser.visit(&asking(&[])).await;
+    is_guarded(&page);
+    assert!(
+        page.text.contains("Sign in with Corp &#38; Co") && page.text.contains("name=\"password\""),
+        "{}",
+        page.text
+    );
+    let transaction = page.hidden("transaction");
+    assert!(page.text.contains(&format!("/login?transaction={transaction}&#38;provider=corp\"")), "{}", page.text);
+    for provider in ["other", "local", "Corp"] {
+        let page = browser.get(&format!("/login?transaction={transaction}&provider={provider}")).await;
+        assert_eq!((page.status, page.location.is_none()), (400, true), "{provider}");
+    }
+    world.reload(|config| config.issuer.as_mut().unwrap().login.as_mut().unwrap().users.clear());
+    let page =
+        browser.post("/login", &[("transaction", &transaction), ("username", "alice"), ("password", PASSWORD)]).await;
+    assert_eq!(page.status, 400, "nobody has a password here");
+    let page = browser.get(&format!("/login?transaction={transaction}")).await;
+    assert_ne!(page.status, 200, "the only provider needs no choice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_store_a_page_says_so() {
+    let plan = Plan { store: Arc::new(Broken), change: Box::new(with_users), ..Plan::default() };
+    let world = World::planned(plan).await;
+    let mut browser = Visitor::new(&world);
+    let login = browser.visit(&asking(&[])).await;
+    let failed = browser.log_in(&login, "alice", PASSWORD).await;
+    browser.cookies.insert("__Host-narrowgate-session".to_owned(), "x".repeat(43));
+    let pages = [failed, browser.get(&asking(&[])).await, browser.get("/grants").await];
+    for page in pages {
+        assert_eq!((page.status, page.field("retry-after")), (503, Some("5")), "{page:?}");
+        assert!(!page.text.contains("disk"), "{}", page.text);
+        is_guarded(&page);
+    }
 }

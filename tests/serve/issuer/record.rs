@@ -8,6 +8,7 @@ use serde_json::Value;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::granted::{ALL, WEB, code, redeem, refresh, tokens_of, with_users};
+use super::visitor::{self, PASSWORD, Visitor, asking};
 use super::world::{ACCESS_TOKEN, APP, EXCHANGE, ONE, Plan, SERVICE, TWO, World, token_of};
 use crate::client::Client;
 
@@ -57,6 +58,7 @@ async fn every_deed_is_written_down_and_no_secret() {
     let narrowing = |config: &mut Config| {
         config.resources[0].forward = Forward::Narrowed;
         with_users(config);
+        visitor::with_users(config);
     };
     let plan = Plan { yaml: "trusted_proxies: [127.0.0.1]", change: Box::new(narrowing), ..Plan::default() };
     let mut world = World::planned(plan).await;
@@ -134,8 +136,9 @@ async fn every_deed_is_written_down_and_no_secret() {
     assert_eq!((failed.len(), &failed[0]["client"], failed[1].get("client")), (4, &"app".into(), None));
     assert_eq!((log.deeds("revocation_refused").len(), log.deeds("token_revoked").len()), (1, 1));
     let of_users = users_grants_are_written_down(&world, &log).await;
+    let of_visits = visits_are_written_down(&world, &log).await;
     let text = log.text();
-    for secret in &of_users {
+    for secret in of_users.iter().chain(&of_visits) {
         assert!(!text.contains(secret), "{secret} was written down");
     }
     for secret in
@@ -174,4 +177,40 @@ async fn users_grants_are_written_down(world: &World, log: &Log) -> Vec<String> 
         (&WEB.0.into(), &"corp|ada".into(), &root.into(), &"refresh_token".into())
     );
     vec![one, other, spent, next, leaf, unused]
+}
+
+/// A user's way from a wrong password to the end of his session; what was a secret of it.
+async fn visits_are_written_down(world: &World, log: &Log) -> Vec<String> {
+    let mut browser = Visitor::new(world);
+    let login = browser.visit(&asking(&[("login_hint", "hint-canary")])).await;
+    browser.log_in(&login, "name-canary", "password-canary").await;
+    let consent = browser.log_in(&login, "alice", PASSWORD).await;
+    let answer = browser.answer(&consent, "allow", &["scope-0-1"]).await;
+    let denied = browser.visit(&asking(&[("prompt", "consent")])).await;
+    browser.answer(&denied, "deny", &[]).await;
+    browser.get(&asking(&[("client_id", "client-canary")])).await;
+    let page = browser.get("/grants").await;
+    let token = page.hidden("token");
+    browser.post("/grants", &[("token", &token), ("client", "app"), ("api", ONE)]).await;
+    browser.post("/logout", &[("token", &token)]).await;
+    let (failed, succeeded) = (log.deeds("login_failed"), log.deeds("login_succeeded"));
+    assert_eq!((failed.len(), failed[0].get("subject"), succeeded.len()), (1, None, 1));
+    assert_eq!(succeeded[0]["subject"], "local|alice");
+    let root = log.deeds("code_issued")[0]["jti"].as_str().unwrap().to_owned();
+    assert_eq!(root.len(), 22);
+    for deed in ["consent_granted", "code_issued"] {
+        let line = &log.deeds(deed)[0];
+        assert_eq!(
+            (&line["client"], &line["subject"], &line["resource"], &line["scopes"]),
+            (&"app".into(), &"local|alice".into(), &ONE.into(), &"read".into()),
+            "{deed}"
+        );
+    }
+    let refused = log.deeds("authorization_refused");
+    assert_eq!((refused.len(), &refused[0]["client"], refused[1].get("client")), (2, &"app".into(), None));
+    let withdrawn = log.deeds("consent_withdrawn");
+    assert_eq!((withdrawn.len(), &withdrawn[0]["resource"], log.deeds("logged_out").len()), (1, &ONE.into(), 1));
+    let canaries = ["hint-canary", "name-canary", "password-canary", "client-canary", PASSWORD, "a%2Bb c&d"];
+    let told = [answer.told("code").unwrap(), login.hidden("transaction"), token];
+    canaries.into_iter().map(str::to_owned).chain(told).chain(browser.cookies.into_values()).collect()
 }

@@ -154,7 +154,9 @@ impl<'w> Visitor<'w> {
         assert!(![301, 302, 307, 308].contains(&reply.status), "{}", reply.head);
         let cors = reply.head.to_ascii_lowercase().contains("access-control-");
         assert!(!cors && reply.field("cache-control") == Some("no-store"), "{}", reply.head);
-        Page { status: reply.status, text: String::from_utf8(reply.body).unwrap(), head: reply.head, location }
+        // Addresses may be broken anywhere that a line is full.
+        let text = String::from_utf8(reply.body).unwrap().replace("<wbr>", "");
+        Page { status: reply.status, text, head: reply.head, location }
     }
 
     /// Goes where it is sent, as long as that is one of our pages.

@@ -52,8 +52,7 @@ pub(super) async fn grant(visit: &Visit<'_>, granted: Granted<'_>) -> Result<Res
         remember(visit, &record).await?;
     }
     let to = &asked.to;
-    let kept =
-        CodeRecord { grant: record, redirect_uri: to.redirect_uri().to_owned(), challenge: asked.challenge.clone() };
+    let kept = CodeRecord { grant: record, redirect_uri: to.redirect_uri().to_owned(), challenge: asked.challenge };
     let until = Timestamp(visit.now.0.saturating_add(visit.server().code_lifetime.as_secs()));
     let (code, new) = codes::made(&kept, until).map_err(|_| kept::NotKept::Randomness)?;
     visit.issuing.store.save_code(&new).await?;

@@ -183,14 +183,15 @@ fn said_of(fault: PageFault) -> &'static str {
     }
 }
 
-fn superseded() -> Response {
+/// What makes the bridge ask again.
+pub(in crate::serve::issuer) fn superseded() -> Response {
     let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
     response.extensions_mut().insert(Superseded);
     response
 }
 
 /// Sends the browser elsewhere, by `GET` whatever it came with (RFC 9700 §4.12).
-pub(super) fn redirect(location: &Secret) -> Response {
+pub(in crate::serve::issuer) fn redirect(location: &Secret) -> Response {
     let Ok(mut location) = HeaderValue::from_bytes(location.expose()) else {
         return (StatusCode::INTERNAL_SERVER_ERROR, [(CACHE_CONTROL, "no-store")]).into_response();
     };

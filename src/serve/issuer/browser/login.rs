@@ -57,7 +57,7 @@ pub(super) async fn choose(visit: &Visit<'_>) -> Result<Response, Halted> {
     };
     visit.settled()?;
     if let Some(provider) = provider {
-        return Ok(provider::begin(visit.desk, visit.call, visit.headers, &text, &transaction, provider).await);
+        return Ok(provider::begin(visit.desk, visit.call, &text, &transaction, provider).await);
     }
     Ok(shown(visit, asked.as_ref(), &text, &Tried::default()))
 }

@@ -33,6 +33,7 @@ use http::{HeaderMap, Method};
 use tokio::time::timeout;
 
 use self::halted::{Halted, not_allowed};
+pub(super) use self::halted::{redirect, superseded};
 pub(super) use self::passwords::Passwords;
 use self::visit::Visit;
 use super::{Call, Desk};

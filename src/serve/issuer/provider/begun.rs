@@ -3,17 +3,17 @@
 use std::time::Instant;
 
 use axum::response::Response;
-use http::HeaderMap;
 use tokio::time::timeout;
 
-use super::refused::{NotLoggedIn, sent_to};
+use super::refused::NotLoggedIn;
 use super::way::{Provider, Way};
-use super::{ATTEMPT_SECONDS, LOGIN, PATIENCE, superseded};
+use super::{ATTEMPT_SECONDS, LOGIN, PATIENCE};
 use crate::clock::Timestamp;
 use crate::issuer::{Endpoint, LoginAttempt, ProviderMetadata, Transaction};
 use crate::oauth::IssuerName;
 use crate::secret::Secret;
 use crate::serve::issuer::browser::kept::digest;
+use crate::serve::issuer::browser::{redirect, superseded};
 use crate::serve::issuer::{Call, Desk};
 use crate::store::sealing::SealingKey;
 
@@ -22,7 +22,6 @@ use crate::store::sealing::SealingKey;
 pub(in crate::serve::issuer) async fn begin(
     desk: &Desk,
     call: &Call,
-    _headers: &HeaderMap,
     text: &str,
     transaction: &Transaction,
     provider: &IssuerName,
@@ -50,7 +49,7 @@ pub(in crate::serve::issuer) async fn begin(
         Ok((provider, metadata)) => keep(call, text, transaction, &provider, &metadata, &way).await,
     };
     match sent {
-        Ok(location) => sent_to(&location),
+        Ok(location) => redirect(&location),
         Err(refused) => refused.answer(call, Some(&way)),
     }
 }
@@ -63,7 +62,7 @@ async fn keep(
     provider: &Provider<'_>,
     metadata: &ProviderMetadata,
     way: &Way,
-) -> Result<String, NotLoggedIn> {
+) -> Result<Secret, NotLoggedIn> {
     let snapshot = &call.snapshot;
     let (server, issuing) = (snapshot.config.issuer.as_ref(), snapshot.issuing.as_ref());
     let (server, issuing) = server.zip(issuing).ok_or(NotLoggedIn::NoProvider)?;
@@ -80,5 +79,5 @@ async fn keep(
     }
     let redirect_uri = Endpoint::LoginCallback.url(server);
     let state = String::from_utf8_lossy(state.expose());
-    Ok(way.demand.location(metadata, provider.login, &redirect_uri, &attempt, &state))
+    Ok(Secret::new(way.demand.location(metadata, provider.login, &redirect_uri, &attempt, &state)))
 }

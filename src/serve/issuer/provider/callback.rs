@@ -12,15 +12,16 @@ use http::header::SET_COOKIE;
 use tokio::time::{Instant, timeout_at};
 
 use super::redemption::Redemption;
-use super::refused::{NotLoggedIn, sent_to};
+use super::refused::NotLoggedIn;
 use super::way::{Provider, Way};
-use super::{LOGIN, PATIENCE, superseded};
+use super::{LOGIN, PATIENCE};
 use crate::clock::Timestamp;
 use crate::config::AuthorizationServer;
 use crate::issuer::{Answer, Endpoint, Goal, Identity, LoginAttempt, ProviderResponse, Session, Transaction};
 use crate::secret::Secret;
 use crate::serve::issuer::browser::cookies::Cookie;
 use crate::serve::issuer::browser::kept::{begin_session, brought_back, digest, end_session};
+use crate::serve::issuer::browser::{redirect, superseded};
 use crate::serve::issuer::{Call, Desk};
 use crate::snapshot::Issuing;
 use crate::store::sealing::SealingKey;
@@ -166,9 +167,9 @@ async fn finished(
     .write();
     let mut response = match &logged_in.transaction.goal {
         Goal::Authorization { .. } => {
-            sent_to(&format!("{}?transaction={}", Endpoint::Consent.url(server), logged_in.text))
+            redirect(&Secret::new(format!("{}?transaction={}", Endpoint::Consent.url(server), logged_in.text)))
         }
-        Goal::Grants => sent_to(&Endpoint::Grants.url(server)),
+        Goal::Grants => redirect(&Secret::new(Endpoint::Grants.url(server))),
     };
     response.headers_mut().append(SET_COOKIE, cookie);
     Ok(response)

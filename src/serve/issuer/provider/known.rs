@@ -165,3 +165,6 @@ impl Known {
         Err(format!("the provider's metadata cannot be had: {}", failures.join("; ")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,12 +15,7 @@ mod way;
 
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
-
 pub(super) use begun::begin;
-
-use super::Superseded;
 
 /// How long somebody may take at the provider, in seconds.
 const ATTEMPT_SECONDS: u64 = 600;
@@ -30,10 +25,3 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a login under way is sealed as, and what the names begin with that such a thing lies under.
 const LOGIN: &str = "login";
-
-/// What makes the bridge ask again.
-fn superseded() -> Response {
-    let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
-    response.extensions_mut().insert(Superseded);
-    response
-}

@@ -36,6 +36,13 @@ struct Answer {
     access_token: Option<String>,
 }
 
+/// What is sent there.
+struct Asking<'a> {
+    form: Secret,
+    /// The id and the secret of a client that are not in the form.
+    header: Option<(&'a str, &'a Secret)>,
+}
+
 impl Redemption<'_> {
     /// Who the provider says that it was.
     ///
@@ -43,8 +50,8 @@ impl Redemption<'_> {
     ///
     /// [`NotLoggedIn`] with the first thing that is wrong.
     pub(super) async fn redeem(&self, code: &Secret) -> Result<ProvenLogin, NotLoggedIn> {
-        let (form, header) = self.form(code)?;
-        let answer = self.fetcher.post_form(&self.metadata.token_endpoint, header, &form).await;
+        let asking = self.asking(code)?;
+        let answer = self.fetcher.post_form(&self.metadata.token_endpoint, asking.header, &asking.form).await;
         let answer = answer.map_err(|error| away_or(error, NotLoggedIn::Redemption))?;
         let answer: Answer = serde_json::from_slice(&answer).map_err(|_| NotLoggedIn::NoIdToken)?;
         let (id_token, access_token) = (Secret::new(answer.id_token), answer.access_token.map(Secret::new));
@@ -55,8 +62,8 @@ impl Redemption<'_> {
         }
     }
 
-    /// The form that redeems a code, and who we are in the header, if that is where it belongs.
-    fn form(&self, code: &Secret) -> Result<(Secret, Option<(&str, &Secret)>), NotLoggedIn> {
+    /// What redeems a code, and who we are: where the provider takes that.
+    fn asking(&self, code: &Secret) -> Result<Asking<'_>, NotLoggedIn> {
         let client_id = self.provider.login.client_id.as_str();
         let text = |secret: &Secret| String::from_utf8_lossy(secret.expose()).into_owned();
         let mut form = Serializer::new(String::new());
@@ -83,7 +90,7 @@ impl Redemption<'_> {
             }
             LoginAuthentication::None => drop(form.append_pair("client_id", client_id)),
         }
-        Ok((Secret::new(form.finish()), header))
+        Ok(Asking { form: Secret::new(form.finish()), header })
     }
 
     /// Holds the ID token against the provider's keys, which are read again once if they might have changed.

@@ -3,16 +3,18 @@
 //! What is wrong with a provider's answer is told on a page that repeats nothing of it (RFC 9207 §2.4): such an answer may be
 //! anybody's. What the provider says in good faith, and what it cannot do now, goes back to the client.
 
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
 
 use super::way::Way;
 use crate::fetch::{FetchError, FetchFault, InvalidTrust};
 use crate::issuer::{IdTokenFault, IdentityFault, NotAsked, PageFault, ResponseFault, UserInfoFault};
 use crate::oauth::AuthorizationError;
+use crate::secret::Secret;
 use crate::serve::issuer::browser::kept::NotKept;
 use crate::serve::issuer::browser::pages::{Leads, Problem, page};
+use crate::serve::issuer::browser::redirect;
 use crate::serve::issuer::{Call, Told};
 use crate::store::StoreError;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -164,10 +166,10 @@ impl NotLoggedIn {
         let to = way.and_then(|way| way.to.as_ref());
         let mut response = match (self, self.blame(), to) {
             (Self::NotAsked(fault), ..) => match &**fault {
-                NotAsked::Client { to, fault } => sent_to(&to.with_error(fault.error())),
+                NotAsked::Client { to, fault } => redirect(&Secret::new(to.with_error(fault.error()))),
                 NotAsked::Page(fault) => self.page(call, Some(*fault)),
             },
-            (_, Blame::Client(error), Some(to)) => sent_to(&to.with_error(error)),
+            (_, Blame::Client(error), Some(to)) => redirect(&Secret::new(to.with_error(error))),
             _ => self.page(call, None),
         };
         response.extensions_mut().insert(Told(reason));
@@ -204,18 +206,4 @@ impl NotLoggedIn {
         }
         response
     }
-}
-
-/// Sends a browser somewhere, by a visit of its own.
-pub(super) fn sent_to(location: &str) -> Response {
-    let Ok(mut location) = HeaderValue::from_str(location) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    location.set_sensitive(true);
-    let fields = [
-        (LOCATION, location),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    (StatusCode::SEE_OTHER, fields).into_response()
 }

@@ -17,7 +17,7 @@ use super::database::cluster::Cluster;
 use crate::gateway::PATIENCE;
 
 mod fleet;
-mod seeds;
+pub mod seeds;
 
 /// How many families refresh at once, and how often each.
 const FAMILIES: usize = 200;
