@@ -166,7 +166,7 @@ async fn nobody_is_asked_where_nobody_can_log_in() {
 async fn a_configuration_that_comes_between_page_and_answer_counts() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("scope", "read write")])).await;
+    let consent = browser.reach_consent(&asking(&[("scope", "read write")])).await;
     world.reload(|config| config.resources[0].scopes[0].1 = Some("Read everything".to_owned()));
     let again = browser.answer(&consent, "allow", &[]).await;
     assert_eq!(again.status, 409, "{again:?}");
@@ -184,7 +184,7 @@ async fn a_configuration_that_comes_between_page_and_answer_counts() {
 async fn a_scope_that_was_taken_back_is_told_to_the_client() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("scope", "read write")])).await;
+    let consent = browser.reach_consent(&asking(&[("scope", "read write")])).await;
     world.reload(|config| {
         let clients = &mut config.issuer.as_mut().unwrap().clients;
         let app = clients.iter_mut().find(|client| client.id == "app").unwrap();

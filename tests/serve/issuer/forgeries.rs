@@ -51,7 +51,7 @@ async fn a_transaction_that_is_none_leads_nowhere() {
 async fn another_sites_form_does_nothing() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     for site in ["cross-site", "same-site"] {
         browser.fields = format!("Sec-Fetch-Site: {site}\r\n");
         let page = browser.answer(&consent, "allow", &[]).await;
@@ -71,7 +71,7 @@ async fn another_sites_form_does_nothing() {
 async fn an_answer_is_his_whom_the_page_named() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let alices = browser.to_consent(&asking(&[])).await;
+    let alices = browser.reach_consent(&asking(&[])).await;
     let login = browser.visit(&asking(&[("prompt", "login")])).await;
     browser.log_in(&login, "bob", PASSWORD).await;
     let page = browser.answer(&alices, "allow", &[]).await;
@@ -87,7 +87,7 @@ async fn an_answer_is_his_whom_the_page_named() {
 async fn what_is_asked_for_stays_what_the_client_asked_for() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("scope", "read")])).await;
+    let consent = browser.reach_consent(&asking(&[("scope", "read")])).await;
     let (transaction, shown) = (consent.hidden("transaction"), consent.hidden("shown"));
     let usual = [("transaction", &*transaction), ("shown", &*shown), ("answer", "allow"), ("scope-0-0", "on")];
     let injected =
@@ -104,7 +104,7 @@ async fn what_is_asked_for_stays_what_the_client_asked_for() {
 async fn every_submission_gives_a_code_of_its_own() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     let (one, other) = (browser.answer(&consent, "allow", &[]).await, browser.answer(&consent, "allow", &[]).await);
     let (one, other) = (browser.granted(&one).await, browser.granted(&other).await);
     assert_ne!(one.root(), other.root());
@@ -114,7 +114,7 @@ async fn every_submission_gives_a_code_of_its_own() {
 async fn a_form_that_says_nothing_does_nothing() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     let (transaction, shown) = (consent.hidden("transaction"), consent.hidden("shown"));
     for answer in ["", "maybe"] {
         let form = [("transaction", &*transaction), ("shown", &*shown), ("answer", answer), ("scope-0-0", "on")];

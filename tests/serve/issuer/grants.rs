@@ -45,7 +45,7 @@ fn token(page: &Page) -> String {
 async fn a_user_sees_what_he_allowed_and_takes_it_back() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
+    let consent = browser.reach_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
     let both = browser.answer(&consent, "allow", &[]).await;
     let both = redeemed(&world, &browser, &both).await;
     let one = browser.visit(&asking(&[("scope", "read")])).await;
@@ -75,7 +75,7 @@ async fn a_user_sees_what_he_allowed_and_takes_it_back() {
 async fn nobody_sees_or_takes_back_what_is_anothers() {
     let world = world().await;
     let mut alices = Visitor::new(&world);
-    let consent = alices.to_consent(&asking(&[])).await;
+    let consent = alices.reach_consent(&asking(&[])).await;
     let answer = alices.answer(&consent, "allow", &[]).await;
     let root = redeemed(&world, &alices, &answer).await;
     let mut bobs = Visitor::new(&world);
@@ -97,7 +97,7 @@ async fn nobody_sees_or_takes_back_what_is_anothers() {
 async fn who_signs_out_is_out() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    browser.to_consent(&asking(&[])).await;
+    browser.reach_consent(&asking(&[])).await;
     let page = browser.get("/grants").await;
     let session = browser.cookies["__Host-narrowgate-session"].clone();
     assert_eq!(browser.post("/logout", &[("token", "wrong")]).await.status, 403);
@@ -113,7 +113,7 @@ async fn who_signs_out_is_out() {
 async fn a_client_that_went_away_can_still_be_taken_back_from() {
     let world = world_with(|_| {}).await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     let answer = browser.answer(&consent, "allow", &[]).await;
     let root = redeemed(&world, &browser, &answer).await;
     world.reload(|config| config.issuer.as_mut().unwrap().clients.retain(|client| client.id != "app"));

@@ -42,7 +42,7 @@ async fn only_what_was_pushed_counts_and_it_gives_one_code() {
         [("resource", TWO), ("scope", "read write"), ("redirect_uri", "https://evil.example"), ("state", "x")];
     let target = by_reference("pusher", &request_uri, &injected);
     browser.visit(&target).await;
-    let consent = browser.to_consent(&target).await;
+    let consent = browser.reach_consent(&target).await;
     let second = browser.visit(&target).await;
     let answer = browser.answer(&consent, "allow", &[]).await;
     assert_eq!((answer.told("state").as_deref(), answer.told("error")), (Some("pushed"), None));
@@ -70,7 +70,7 @@ async fn what_was_pushed_is_its_clients() {
 async fn a_code_brings_tokens_one_for_each_api() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
+    let consent = browser.reach_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
     let answer = browser.answer(&consent, "allow", &["scope-0-1"]).await;
     let code = answer.told("code").unwrap();
     let form = [
@@ -105,7 +105,7 @@ async fn an_api_that_is_not_for_this_user_is_told_and_not_given() {
     })
     .await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
+    let consent = browser.reach_consent(&asking(&[("resource", ONE), ("resource", TWO)])).await;
     assert!(consent.text.contains("not open to you") && consent.text.contains(TWO), "{}", consent.text);
     let answer = browser.answer(&consent, "allow", &[]).await;
     assert_eq!(words(&browser.granted(&answer).await), [(ONE.to_owned(), "read write".to_owned())]);

@@ -195,7 +195,7 @@ impl<'w> Visitor<'w> {
     }
 
     /// Everything up to the consent page.
-    pub async fn to_consent(&mut self, target: &str) -> Page {
+    pub async fn reach_consent(&mut self, target: &str) -> Page {
         let login = self.visit(target).await;
         assert_eq!((login.status, login.title()), (200, "Sign in".to_owned()), "{}", login.text);
         let consent = self.log_in(&login, "alice", PASSWORD).await;

@@ -14,7 +14,7 @@ async fn a_user_logs_in_consents_and_the_client_gets_a_code() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
     let both = asking(&[("resource", ONE), ("resource", TWO), ("scope", "read write reports openid offline_access")]);
-    let consent = browser.to_consent(&both).await;
+    let consent = browser.reach_consent(&both).await;
     assert_eq!(consent.title(), "Allow Reporting &#60;App&#62;?");
     for text in
         ["alice", "Documents", ONE, TWO, "Read your documents", "Change your documents", "reports", "app.example"]
@@ -40,7 +40,7 @@ async fn what_is_unticked_is_not_granted() {
     .await;
     let mut browser = Visitor::new(&world);
     let both = asking(&[("resource", ONE), ("resource", TWO)]);
-    let consent = browser.to_consent(&both).await;
+    let consent = browser.reach_consent(&both).await;
     assert_eq!(consent.boxes(), ["api-0", "scope-0-1", "scope-1-0"], "`read` is always needed");
     assert!(consent.text.contains("always needed"));
     for (unticked, expected) in [
@@ -60,7 +60,7 @@ async fn what_is_unticked_is_not_granted() {
 async fn who_denies_gives_nothing() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     let answer = browser.answer(&consent, "deny", &[]).await;
     assert_eq!((answer.told("error").as_deref(), answer.told("code")), (Some("access_denied"), None));
     assert_eq!((answer.told("state"), answer.told("iss")), (Some("a%2Bb c&d".into()), Some(ISSUER.into())));
@@ -72,7 +72,7 @@ async fn who_denies_gives_nothing() {
 async fn who_has_agreed_is_not_asked_again() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[("scope", "read")])).await;
+    let consent = browser.reach_consent(&asking(&[("scope", "read")])).await;
     browser.answer(&consent, "allow", &[]).await;
     for silent in ["", "none"] {
         let answer = browser.visit(&asking(&[("scope", "read"), ("prompt", silent)])).await;
@@ -113,7 +113,7 @@ async fn a_program_on_the_users_machine_always_asks() {
         .await;
         let mut browser = Visitor::new(&world);
         let asks = asking(&[("client_id", "program"), ("redirect_uri", MACHINE)]);
-        let page = browser.to_consent(&asks).await;
+        let page = browser.reach_consent(&asks).await;
         assert!(
             page.field("content-security-policy").unwrap().contains("form-action 'self' https: http://127.0.0.1:7777;")
         );
@@ -133,7 +133,7 @@ async fn nobody_is_asked_anything_where_the_client_says_so() {
     let silent = asking(&[("prompt", "none")]);
     assert_eq!(browser.get(&silent).await.told("error").as_deref(), Some("login_required"));
     assert!(browser.cookies.is_empty());
-    browser.to_consent(&asking(&[])).await;
+    browser.reach_consent(&asking(&[])).await;
     assert_eq!(browser.get(&silent).await.told("error").as_deref(), Some("consent_required"));
 }
 
@@ -141,7 +141,7 @@ async fn nobody_is_asked_anything_where_the_client_says_so() {
 async fn a_fresh_login_is_had_where_it_is_asked_for() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     browser.answer(&consent, "allow", &[]).await;
     assert!(browser.visit(&asking(&[("max_age", "3600")])).await.told("code").is_some());
     for more in [("prompt", "login"), ("prompt", "select_account"), ("max_age", "0")] {
@@ -160,7 +160,7 @@ async fn a_fresh_login_is_had_where_it_is_asked_for() {
 async fn another_account_can_be_used() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
-    let consent = browser.to_consent(&asking(&[])).await;
+    let consent = browser.reach_consent(&asking(&[])).await;
     let (_, rest) = consent.text.split_once("<a href=\"").unwrap();
     let login = browser.visit(&rest.split('"').next().unwrap().replace("&#38;", "&")).await;
     assert_eq!(login.title(), "Sign in");
