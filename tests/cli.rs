@@ -23,8 +23,10 @@ fn check(file: &str, further: &[&str]) -> Run {
 #[test]
 fn the_sample_is_good_out_of_the_box() {
     let run = narrowgate(&["check"], "");
-    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    assert_eq!(run.code, Some(0));
     compare("check-sample.txt", &run.stdout);
+    // Its one user has a password that everybody knows.
+    compare("check-sample-warnings.txt", &run.stderr);
 }
 
 #[test]
@@ -133,7 +135,7 @@ fn warnings_and_exceptions_are_told_to_code_scanners() {
 
 #[test]
 fn a_good_configuration_has_no_results() {
-    let run = check("gateway.yaml", &["--format", "sarif"]);
+    let run = check("tests/fixtures/config/good/access_by_exchange.yaml", &["--format", "sarif"]);
     let log: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((run.code, &log["runs"][0]["results"]), (Some(0), &serde_json::json!([])));
 }

@@ -11,6 +11,7 @@ use super::*;
 use crate::oauth::Algorithm;
 
 mod issuer;
+mod login;
 
 const HEAD: &str = "listen: 127.0.0.1:8080\ntrusted_issuers:\n  corp: { issuer: https://login.example.com }\n";
 

@@ -43,6 +43,20 @@ impl Browser {
         self.go("POST", page.url.join(&action).expect("to a URL"), form.finish()).await
     }
 
+    /// Sends the form of a page with what somebody typed into it, beside what it hides.
+    pub async fn fill(&mut self, page: &Page, typed: &[(&str, &str)]) -> Page {
+        let html = page.text();
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (input, _) in html.split("<input type=\"hidden\"").skip(1).filter_map(|input| input.split_once('>')) {
+            let value = attribute(input, "value").expect("what is hidden has a value");
+            form.append_pair(&attribute(input, "name").expect("an input has a name"), &value);
+        }
+        form.extend_pairs(typed);
+        let action =
+            html.split_once("<form ").and_then(|(_, rest)| attribute(rest, "action")).expect("a form leads on");
+        self.go("POST", page.url.join(&action).expect("to a URL"), form.finish()).await
+    }
+
     /// The values of all cookies.
     pub fn cookies(&self) -> impl Iterator<Item = String> {
         self.cookies.values().flat_map(BTreeMap::values).cloned()

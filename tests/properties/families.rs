@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use narrowgate::clock::Timestamp;
 use narrowgate::store::{
-    Code, EmbeddedStore, FAMILY_PAGE, MemoryStore, NewCode, NewFamily, Refresh, Rotated, Rotation, Store, TakingCode,
-    TokenDigest, Whose,
+    Code, EmbeddedStore, FAMILY_PAGE, MemoryStore, NewCode, NewFamily, PostgresStore, Refresh, Rotated, Rotation,
+    Store, TakingCode, TokenDigest, Whose,
 };
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tokio::runtime::Runtime;
 
 use model::{Chain, LIFE, Model, Worth};
 
+#[path = "../postgres/cluster.rs"]
+mod cluster;
+#[path = "../postgres/database.rs"]
+mod database;
 mod model;
 
 const FAMILIES: usize = 3;
@@ -252,4 +257,22 @@ proptest! {
         let _ = std::fs::remove_file(&file);
         played?;
     }
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_in_a_database() {
+    let cluster = cluster::Cluster::start();
+    let count = std::cell::Cell::new(0);
+    let config = ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() };
+    let held = TestRunner::new(config).run(&any_story(), |story| {
+        let name = format!("story_{}", count.replace(count.get() + 1));
+        cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
+        let played = Runtime::new().unwrap().block_on(async {
+            let store = PostgresStore::open(&database::database_at(&cluster.url(&name)), None).await.unwrap();
+            Scene::new(Arc::new(store)).play(&story).await
+        });
+        cluster.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        played
+    });
+    held.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -163,7 +163,13 @@ async fn decide<'c>(
         Endpoint::Token => token::decide(desk, snapshot, client, form, known).await.map(Decided::Token),
         Endpoint::Introspection => introspected(desk, snapshot, client, form).map(Decided::Introspected),
         Endpoint::Revocation => to_take_back(desk, snapshot, client, form).await.map(Decided::Revoke),
-        Endpoint::PushedAuthorization => pushing::decide(snapshot, client, form, &call.body).map(Decided::Push),
+        Endpoint::PushedAuthorization => {
+            let wait = if client.is_confidential() { None } else { desk.throttle.push(call.peer, Instant::now()) };
+            if let Some(wait) = wait {
+                return Err(Refused::PushedTooOften { seconds: wait.as_secs() + 1 });
+            }
+            pushing::decide(snapshot, client, form, &call.body).map(Decided::Push)
+        }
         // These are routed elsewhere.
         _ => Err(Refused::NoIssuer),
     }
@@ -199,7 +205,7 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
         desk.throttle.failed(asker, failure, Instant::now());
     }
     let deed = match refused {
-        Refused::Throttled { .. } => Deed::Throttled,
+        Refused::Throttled { .. } | Refused::PushedTooOften { .. } => Deed::Throttled,
         refused if refused.error() == Some(OAuthError::InvalidClient) => Deed::AuthenticationFailed,
         Refused::Grant(NoGrant::CodeReused) => Deed::CodeReused,
         Refused::Grant(NoGrant::RefreshReused) => Deed::RefreshReused,

@@ -59,6 +59,12 @@ pub(super) enum Refused {
         /// How long to wait.
         seconds: u64,
     },
+    /// Too many requests were pushed without a proof.
+    #[error("too many requests are pushed from this address for clients that prove nothing")]
+    PushedTooOften {
+        /// How long to wait.
+        seconds: u64,
+    },
     /// Something that is needed does not work now.
     #[error("{0}")]
     Unavailable(String),
@@ -136,7 +142,11 @@ impl Refused {
                 NotMinted::ClientId => Some(OAuthError::UnauthorizedClient),
                 NotMinted::Randomness | NotMinted::NoKey(_) | NotMinted::Signature => None,
             },
-            Self::Throttled { .. } | Self::Unavailable(_) | Self::TooSlow | Self::NoIssuer => None,
+            Self::Throttled { .. }
+            | Self::PushedTooOften { .. }
+            | Self::Unavailable(_)
+            | Self::TooSlow
+            | Self::NoIssuer => None,
         }
     }
 
@@ -152,7 +162,7 @@ impl Refused {
     pub(super) fn label(&self) -> &'static str {
         match (self.code(), self) {
             (Some(code), _) => code,
-            (None, Self::Throttled { .. }) => "rate_limited",
+            (None, Self::Throttled { .. } | Self::PushedTooOften { .. }) => "rate_limited",
             (None, _) => "unavailable",
         }
     }
@@ -175,6 +185,7 @@ impl Refused {
             Self::RequestUriPushed => "a pushed request cannot have a request_uri",
             Self::NotAsked(fault) => description(fault),
             Self::Throttled { .. } => "too many failures to authenticate; wait, and try again",
+            Self::PushedTooOften { .. } => "too many requests; wait, and try again",
             Self::NoIssuer => "nothing is served at this path",
             other => other.error().map_or("this cannot be answered now; try again later", OAuthError::description),
         }
@@ -185,7 +196,9 @@ impl Refused {
         let error = self.error();
         let (status, retry_after) = match (error, self) {
             (Some(error), _) => (error.status(), None),
-            (None, Self::Throttled { seconds }) => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
+            (None, Self::Throttled { seconds } | Self::PushedTooOften { seconds }) => {
+                (StatusCode::TOO_MANY_REQUESTS, Some(*seconds))
+            }
             (None, Self::NoIssuer) => (StatusCode::NOT_FOUND, None),
             (None, _) => (StatusCode::SERVICE_UNAVAILABLE, Some(LATER)),
         };

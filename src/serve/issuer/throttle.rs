@@ -9,7 +9,7 @@
 //! a broken neighbour behind the same address. IPv6 addresses count by /64, which is what one household has.
 //!
 //! To begin a login is no failure, but it writes into the store for a stranger: an address may begin 60 at once and then one in
-//! 1 s.
+//! 1 s. So it is with requests that are pushed in the name of a client that proves nothing.
 //!
 //! The memory is bounded. What is forgotten when it is full is chosen by [`Cache`], which keeps what is asked for again and
 //! again; who is forgotten begins anew. Strangers cannot push out a proof: only proofs are in its table.
@@ -26,6 +26,7 @@ const REMEMBERED: usize = 16_384;
 const OF_ADDRESS: Allowance = Allowance { burst: 30.0, per_second: 0.5 };
 const OF_CLIENT: Allowance = Allowance { burst: 100.0, per_second: 1.0 };
 const OF_LOGINS: Allowance = Allowance { burst: 60.0, per_second: 1.0 };
+const OF_PUSHES: Allowance = Allowance { burst: 60.0, per_second: 1.0 };
 const OF_PROVEN: Allowance = Allowance { burst: 100.0, per_second: 10.0 };
 
 /// How long a proof sets a client at an address apart from strangers.
@@ -43,6 +44,7 @@ struct Allowance {
 pub(super) struct Throttle {
     addresses: Cache<IpAddr, Arc<Mutex<Bucket>>>,
     logins: Cache<IpAddr, Arc<Mutex<Bucket>>>,
+    pushes: Cache<IpAddr, Arc<Mutex<Bucket>>>,
     clients: Cache<String, Arc<Mutex<Bucket>>>,
     proven: Cache<(IpAddr, String), Arc<Mutex<Proven>>>,
 }
@@ -82,6 +84,7 @@ impl Default for Throttle {
         Self {
             addresses: Cache::new(REMEMBERED),
             logins: Cache::new(REMEMBERED),
+            pushes: Cache::new(REMEMBERED),
             clients: Cache::new(REMEMBERED),
             proven: Cache::new(REMEMBERED),
         }
@@ -124,14 +127,12 @@ impl Throttle {
 
     /// Begins a login for somebody at this address, or says how long he has to wait.
     pub(super) fn begin_login(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
-        let full = || Ok::<_, ()>(Arc::new(Mutex::new(Bucket { left: OF_LOGINS.burst, at: now })));
-        let bucket = self.logins.get_or_insert_with(&household(peer), full).ok()?;
-        let mut bucket = locked(&bucket);
-        let wait = bucket.wait(OF_LOGINS, now);
-        if wait.is_none() {
-            bucket.take(OF_LOGINS, now);
-        }
-        wait
+        begin(&self.logins, OF_LOGINS, peer, now)
+    }
+
+    /// Takes a request that somebody at this address pushes without a proof, or says how long he has to wait.
+    pub(super) fn push(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
+        begin(&self.pushes, OF_PUSHES, peer, now)
     }
 
     /// What is known of a client that has proven itself from this address lately.
@@ -140,6 +141,23 @@ impl Throttle {
         let is_lately = now.saturating_duration_since(locked(&proven).last) < PROVEN_FOR;
         is_lately.then_some(proven)
     }
+}
+
+/// Lets an address begin one more, or says how long it has to wait.
+fn begin(
+    begun: &Cache<IpAddr, Arc<Mutex<Bucket>>>,
+    allowance: Allowance,
+    peer: IpAddr,
+    now: Instant,
+) -> Option<Duration> {
+    let full = || Ok::<_, ()>(Arc::new(Mutex::new(Bucket { left: allowance.burst, at: now })));
+    let bucket = begun.get_or_insert_with(&household(peer), full).ok()?;
+    let mut bucket = locked(&bucket);
+    let wait = bucket.wait(allowance, now);
+    if wait.is_none() {
+        bucket.take(allowance, now);
+    }
+    wait
 }
 
 impl Bucket {

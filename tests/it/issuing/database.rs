@@ -26,11 +26,16 @@ struct Nodes {
 impl Nodes {
     /// The second one has the first one's URL, as behind one load balancer.
     async fn start() -> Self {
+        Self::start_with(str::to_owned).await
+    }
+
+    /// The same, with more in the configuration of both.
+    async fn start_with(more: fn(&str) -> String) -> Self {
         let cluster = Cluster::start();
         let store = format!("store: \"{}\"", cluster.url("postgres"));
         let on_database = |text: String| {
             let signing = format!("  signing: {{ key_encryption: {} }}\n  clients:\n", "5a".repeat(32));
-            text.replace("store: narrowgate.redb", &store).replace("  clients:\n", &signing)
+            more(&text.replace("store: narrowgate.redb", &store).replace("  clients:\n", &signing))
         };
         let first = World::start_with(on_database).await;
         let url = first.url.clone();
@@ -113,6 +118,30 @@ async fn what_one_takes_back_the_other_refuses() {
     assert_eq!(answer.status, 200, "{}", answer.body);
     let took = until(async || nodes.second.verdicts(&token).await[0] == "401 token_revoked").await;
     assert!(took < SOON, "{took:?}");
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_given_up_at_one_ends_its_grant_at_the_other() {
+    use super::storm::seeds::{self, CLIENT, VERIFIER};
+    let nodes = Nodes::start_with(seeds::with_users).await;
+    let database = seeds::database_at(&nodes.cluster.url("postgres"));
+    let store = narrowgate::store::PostgresStore::open(&database, None).await.expect("it runs");
+    let codes = seeds::codes(&store, 2).await;
+    for (code, revoked_by) in [(&codes[0], "refresh_token"), (&codes[1], "access_token")] {
+        let form =
+            [("grant_type", "authorization_code"), ("code", code), ("code_verifier", VERIFIER), ("resource", ONE)];
+        let answer = nodes.first.post("/token", CLIENT, &form).await;
+        let (token, tokens) = (token_in(&answer), answer.json());
+        assert_eq!(nodes.second.verdicts(&token).await[0], "200");
+        let given_up = tokens[revoked_by].as_str().expect("both are there");
+        let answer = nodes.first.post("/revoke", CLIENT, &[("token", given_up)]).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let shown = tokens["refresh_token"].as_str().expect("the client may refresh");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", shown), ("resource", TWO)];
+        assert_eq!(refusal(&nodes.second.post("/token", CLIENT, &form).await), "400 invalid_grant", "at once");
+        let took = until(async || nodes.second.verdicts(&token).await[0] == "401 token_revoked").await;
+        assert!(took < SOON, "{took:?}");
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use crate::gateway::Gateway;
 use crate::issuer::Issuer;
 use crate::keys::SigningKey;
 
+mod access;
 mod clients;
 mod clients_of_users;
 mod database;

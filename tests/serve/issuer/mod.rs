@@ -7,6 +7,7 @@ mod documents;
 mod forgeries;
 mod granted;
 mod grants;
+mod moods;
 mod pages;
 mod provider;
 mod pushed;

@@ -55,6 +55,24 @@ async fn a_public_client_pushes_by_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_proves_nothing_pushes_only_so_much() {
+    let world = granted::world().await;
+    let mut form = GOOD.to_vec();
+    set(&mut form, "client_id", PAGE);
+    set(&mut form, "redirect_uri", "https://page.example/cb");
+    let mut last = world.post("/par", None, &form).await;
+    for _ in 0..200 {
+        if last.status != 201 {
+            break;
+        }
+        last = world.post("/par", None, &form).await;
+    }
+    assert_eq!(last.status, 429);
+    assert!(last.field("retry-after").is_some());
+    assert_eq!(push(&world, |_| ()).await.status, 201, "who has proven itself goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_is_wrong_is_told_at_once() {
     let world = granted::world().await;
     for (name, value, expected) in [

@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use narrowgate::clock::Timestamp;
-use narrowgate::store::{
-    Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, MemoryStore, NewCode, Refresh,
-    Revocation, RevocationFeed, Rotated, Rotation, SealedKeyRing, Store, StoreError, TakingCode, TokenDigest, Whose,
-};
+use narrowgate::store::{Refresh, TokenDigest};
 
 use tokio::task::JoinSet;
 
 use super::granted::{
     self, ALL, OTHER, PAGE, WEB, code, families, kept, opens, redeem, redemption, refresh, refusal, tokens_of,
-    with_users,
 };
-use super::world::{ONE, Plan, TWO, World, claims};
+use super::world::{ONE, TWO, World, claims};
 
 /// The tokens that a code gives.
 async fn begun(world: &World) -> (String, String) {
@@ -174,142 +169,4 @@ async fn what_is_kept_of_another_family_counts_for_nothing() {
     assert!(store.replace_record(&family.root, family.version, &theirs.record).await.unwrap());
     assert_eq!(refusal(&refresh(&world, WEB, &one, ONE).await), "400 invalid_grant");
     tokens_of(&refresh(&world, WEB, &other, ONE).await);
-}
-
-/// A store that is away for a while, and one whose records change under whoever rotates.
-#[derive(Debug, Default)]
-struct Moody {
-    kept: MemoryStore,
-    is_away: std::sync::atomic::AtomicBool,
-    changes: std::sync::atomic::AtomicUsize,
-}
-
-impl Moody {
-    fn there(&self) -> Result<&MemoryStore, StoreError> {
-        match self.is_away.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(StoreError::Unusable("it is away".to_owned())),
-            false => Ok(&self.kept),
-        }
-    }
-}
-
-#[async_trait]
-impl Store for Moody {
-    async fn key_ring(&self) -> Result<Option<SealedKeyRing>, StoreError> {
-        self.there()?.key_ring().await
-    }
-    async fn replace_key_ring(&self, before: Option<u64>, sealed: &[u8]) -> Result<bool, StoreError> {
-        self.there()?.replace_key_ring(before, sealed).await
-    }
-    async fn revoke(&self, revocation: &Revocation) -> Result<(), StoreError> {
-        self.there()?.revoke(revocation).await
-    }
-    async fn revocations_after(&self, place: u64) -> Result<RevocationFeed, StoreError> {
-        self.there()?.revocations_after(place).await
-    }
-    async fn mark_used(&self, name: &str, until: Timestamp) -> Result<bool, StoreError> {
-        self.there()?.mark_used(name, until).await
-    }
-    async fn sweep(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.there()?.sweep(now).await
-    }
-}
-
-#[async_trait]
-impl CodeStore for Moody {
-    async fn save_code(&self, code: &NewCode) -> Result<(), StoreError> {
-        self.there()?.save_code(code).await
-    }
-    async fn peek_code(&self, digest: &TokenDigest, now: Timestamp) -> Result<Code, StoreError> {
-        self.there()?.peek_code(digest, now).await
-    }
-    async fn take_code(&self, taking: &TakingCode) -> Result<Code, StoreError> {
-        self.there()?.take_code(taking).await
-    }
-    async fn put_once(&self, name: &str, sealed: &[u8], until: Timestamp) -> Result<bool, StoreError> {
-        self.there()?.put_once(name, sealed, until).await
-    }
-    async fn peek_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
-        self.there()?.peek_once(name, now).await
-    }
-    async fn take_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError> {
-        self.there()?.take_once(name, now).await
-    }
-}
-
-#[async_trait]
-impl FamilyStore for Moody {
-    async fn look_up_refresh(&self, digest: &TokenDigest, now: Timestamp) -> Result<Refresh, StoreError> {
-        self.there()?.look_up_refresh(digest, now).await
-    }
-    async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
-        use std::sync::atomic::Ordering::SeqCst;
-        if self.changes.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
-            && let Refresh::Leaf(family) = self.kept.look_up_refresh(&rotation.shown, rotation.now).await?
-        {
-            self.kept.replace_record(&family.root, family.version, &family.record).await?;
-        }
-        self.there()?.rotate_refresh(rotation).await
-    }
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        self.there()?.replace_record(root, before, record).await
-    }
-    async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
-        self.there()?.revoke_family(root).await
-    }
-    async fn families(&self, of: Whose<'_>, after: Option<&str>, now: Timestamp) -> Result<Vec<Family>, StoreError> {
-        self.there()?.families(of, after, now).await
-    }
-}
-
-#[async_trait]
-impl ConsentStore for Moody {
-    async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
-        self.there()?.remember_consent(consent).await
-    }
-    async fn consent_of(&self, client: &str, subject: &str) -> Result<ConsentedScopes, StoreError> {
-        self.there()?.consent_of(client, subject).await
-    }
-    async fn withdraw_consent(&self, client: &str, subject: &str, resource: &str) -> Result<bool, StoreError> {
-        self.there()?.withdraw_consent(client, subject, resource).await
-    }
-}
-
-async fn moody() -> (Arc<Moody>, World) {
-    let store: Arc<Moody> = Arc::default();
-    let plan = Plan { store: Arc::clone(&store) as Arc<dyn Store>, change: Box::new(with_users), ..Plan::default() };
-    (store, World::planned(plan).await)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_is_away_costs_an_answer_and_no_grant() {
-    use std::sync::atomic::Ordering::SeqCst;
-    let (store, world) = moody().await;
-    let (access_token, refresh_token) = begun(&world).await;
-    let code = code(&world, WEB.0, ALL).await;
-    store.is_away.store(true, SeqCst);
-    for reply in [
-        refresh(&world, WEB, &refresh_token, ONE).await,
-        redeem(&world, WEB, &code, ONE).await,
-        world.post("/revoke", Some(WEB), &[("token", &refresh_token)]).await,
-    ] {
-        assert_eq!((reply.status, reply.field("retry-after")), (503, Some("5")), "{}", reply.json());
-    }
-    assert!(opens(&world, &access_token).await);
-    store.is_away.store(false, SeqCst);
-    tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
-    tokens_of(&redeem(&world, WEB, &code, ONE).await);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_changes_meanwhile_is_looked_at_again() {
-    use std::sync::atomic::Ordering::SeqCst;
-    let (store, world) = moody().await;
-    let (_, refresh_token) = begun(&world).await;
-    store.changes.store(3, SeqCst);
-    let (_, next) = tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
-    store.changes.store(1_000, SeqCst);
-    assert_eq!(refresh(&world, WEB, &next, ONE).await.status, 503, "not for ever");
-    store.changes.store(0, SeqCst);
-    tokens_of(&refresh(&world, WEB, &next, ONE).await);
 }

@@ -1,10 +1,8 @@
 //! Codes of a user's grants, put into a store as the browser's part puts them there.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{self, Database, Environment, StoreLocation};
 use narrowgate::issuer::{CodeRecord, GrantRecord};
 use narrowgate::oauth::CodeChallenge;
 use narrowgate::secret::Secret;
@@ -14,6 +12,11 @@ use narrowgate::token::mint::GrantId;
 use serde_json::json;
 
 use crate::issuing::{ONE, TWO};
+
+#[path = "../../../postgres/database.rs"]
+mod database;
+
+pub use database::database_at;
 
 /// RFC 7636 appendix B.
 pub const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -60,18 +63,4 @@ async fn code(store: &dyn Store, at: usize) -> String {
     let new = NewCode { digest: TokenDigest::of(code.expose()), root, record: sealed, until: Timestamp(now + 600) };
     store.save_code(&new).await.expect("it is new");
     String::from_utf8(code.expose().to_vec()).expect("it is text")
-}
-
-/// What `store: URL` means.
-pub fn database_at(url: &str) -> Database {
-    let text = format!(
-        "listen: 127.0.0.1:0\nresources: {{ https://api.example: {{ upstream: http://127.0.0.1:1 }} }}\n\
-         issuer: {{ url: https://auth.example, signing: {{ key_encryption: {} }} }}\nstore: \"{url}\"\n",
-        "5a".repeat(32)
-    );
-    let loaded = config::parse(&text, Path::new("gateway.yaml"), &Environment::default());
-    match loaded.unwrap_or_else(|faults| panic!("{faults}")).config.store {
-        Some(StoreLocation::Postgres(database)) => *database,
-        _ => panic!("{url} is no database"),
-    }
 }
