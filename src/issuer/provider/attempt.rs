@@ -3,12 +3,9 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use crate::oauth::{CodeChallenge, IssuerName};
+use crate::oauth::{CodeVerifier, IssuerName};
 use crate::secret::{NoRandomness, Secret};
 
 /// A login under way at a provider, good in one browser and once.
@@ -24,7 +21,7 @@ pub struct LoginAttempt {
     /// What the ID token must say.
     pub nonce: String,
     /// What proves to the provider that we asked for the code (RFC 7636).
-    pub verifier: Secret,
+    pub verifier: CodeVerifier,
 }
 
 /// What a text that is no attempt is told.
@@ -57,14 +54,8 @@ impl LoginAttempt {
             provider,
             issuer: issuer.to_owned(),
             nonce: String::from_utf8_lossy(nonce.expose()).into_owned(),
-            verifier: Secret::random_token()?,
+            verifier: CodeVerifier::generate()?,
         })
-    }
-
-    /// What the provider holds the verifier against (RFC 7636 §4.2).
-    pub(super) fn challenge(&self) -> CodeChallenge {
-        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, self.verifier.expose()));
-        CodeChallenge::parse(&hash).expect("this is a SHA-256")
     }
 
     /// As JSON, which belongs under a seal.
@@ -75,7 +66,7 @@ impl LoginAttempt {
             provider: self.provider.to_string(),
             issuer: self.issuer.clone(),
             nonce: self.nonce.clone(),
-            verifier: String::from_utf8_lossy(self.verifier.expose()).into_owned(),
+            verifier: self.verifier.expose().to_owned(),
         };
         serde_json::to_vec(&written).expect("texts can be written")
     }
@@ -93,7 +84,7 @@ impl LoginAttempt {
             provider: IssuerName::parse(&written.provider).map_err(|_| UnreadableAttempt)?,
             issuer: written.issuer,
             nonce: written.nonce,
-            verifier: Secret::new(written.verifier),
+            verifier: CodeVerifier::parse(&written.verifier).map_err(|_| UnreadableAttempt)?,
         })
     }
 }

@@ -58,7 +58,7 @@ impl LoginDemand {
         query.append_pair("scope", &scopes.join(" "));
         query.append_pair("state", state);
         query.append_pair("nonce", &attempt.nonce);
-        query.append_pair("code_challenge", &attempt.challenge().to_string());
+        query.append_pair("code_challenge", &attempt.verifier.challenge().to_string());
         query.append_pair("code_challenge_method", CodeChallenge::METHOD);
         let asked = [(self.fresh, "login"), (self.select_account, "select_account")];
         let prompt: Vec<&str> = asked.into_iter().filter_map(|(is_asked, word)| is_asked.then_some(word)).collect();

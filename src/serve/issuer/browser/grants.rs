@@ -16,7 +16,7 @@ use super::calendar::day;
 use super::consent_page::{User, user};
 use super::cookies::Cookie;
 use super::halted::{Halted, redirect};
-use super::held::{Held, HeldApi, families, held, record};
+use super::held::{Held, HeldApi, families, held};
 use super::kept;
 use super::pages::{Leads, STYLE, page};
 use super::visit::{Entries, Present, Visit};
@@ -24,6 +24,7 @@ use crate::clock::Timestamp;
 use crate::config::Resource;
 use crate::issuer::{Endpoint, Goal};
 use crate::secret::Secret;
+use crate::serve::issuer::given;
 use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::LEEWAY;
 
@@ -132,7 +133,8 @@ pub(super) async fn withdraw(visit: &Visit<'_>) -> Result<Response, Halted> {
 /// Ends every grant of a user to a client that reaches a resource; of one that cannot be read, nobody knows that it does not.
 async fn end_grants(visit: &Visit<'_>, client: &str, subject: &str, resource: Option<&str>) -> Result<(), Halted> {
     let ends = |resource: &str, family| {
-        record(visit, family).is_none_or(|record| record.resources().keys().any(|key| key.as_str() == resource))
+        given::opened(&visit.issuing.seals, family)
+            .is_none_or(|record| record.resources().keys().any(|key| key.as_str() == resource))
     };
     let families = families(visit, subject).await?;
     let theirs = families.iter().filter(|family| family.client == client);

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::config::{Consent, GrantType};
 use crate::issuer::GrantRecord;
 use crate::oauth::Scope;
+use crate::serve::issuer::given;
 use crate::store::{FAMILY_PAGE, Family, Whose};
 
 /// The most grants of one user that are looked at: a client that asks for ever must not keep this page from being made.
@@ -40,7 +41,7 @@ pub(super) struct HeldApi {
 pub(super) async fn held(visit: &Visit<'_>, subject: &str) -> Result<BTreeMap<String, Held>, Halted> {
     let mut all: BTreeMap<String, Held> = BTreeMap::new();
     for family in families(visit, subject).await? {
-        let record = record(visit, &family);
+        let record = given::opened(&visit.issuing.seals, &family);
         let held = all.entry(family.client).or_default();
         held.grants += 1;
         for (key, scopes) in record.iter().flat_map(GrantRecord::resources) {
@@ -82,14 +83,4 @@ pub(super) async fn families(visit: &Visit<'_>, subject: &str) -> Result<Vec<Fam
         }
     }
     Ok(all)
-}
-
-/// What a family knows of its grant; nothing if that is not its own.
-pub(super) fn record(visit: &Visit<'_>, family: &Family) -> Option<GrantRecord> {
-    let json = visit.issuing.seals.grants.open(&family.record).ok()?;
-    let record = GrantRecord::from_json(json.expose()).ok()?;
-    let is_its_own = record.root().to_string() == family.root
-        && record.client() == family.client
-        && record.subject().to_string() == family.subject;
-    is_its_own.then_some(record)
 }

@@ -70,7 +70,7 @@ impl Redemption<'_> {
         form.append_pair("grant_type", "authorization_code");
         form.append_pair("code", &text(code));
         form.append_pair("redirect_uri", self.redirect_uri);
-        form.append_pair("code_verifier", &text(&self.attempt.verifier));
+        form.append_pair("code_verifier", self.attempt.verifier.expose());
         let mut header = None;
         match &self.provider.login.authentication {
             LoginAuthentication::Secret(secret) => match self.metadata.secret_method {
