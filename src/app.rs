@@ -9,6 +9,7 @@ mod client_keys;
 pub mod grants;
 mod key_files;
 pub mod keys;
+mod login_keys;
 mod office;
 mod reload;
 mod restart;
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 
 pub use client_keys::hopeless_clients;
 pub use key_files::{Asking, KeyFilesError};
+pub use login_keys::hopeless_logins;
 pub use reload::Origin;
 pub use vault::KeysError;
 
@@ -40,6 +42,7 @@ use crate::snapshot::Current;
 use crate::store::StoreError;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Sources, UpstreamHealth};
+use crate::token::mint::SigningKeyFault;
 use crate::token::{Keyring, TokenCache};
 use crate::upstream::{RootsError, ServerStatus};
 use keys::CurrentOffice;
@@ -86,6 +89,16 @@ pub enum StartError {
         /// What is wrong with the files.
         why: String,
     },
+    /// What proves to an OpenID provider who we are cannot sign.
+    #[error("nobody can log in where this gateway is the client `{client_id}`: `client_key` cannot sign: {why}")]
+    NoLoginKey {
+        /// Its place in the list.
+        at: usize,
+        /// What the provider calls us.
+        client_id: String,
+        /// What is wrong with the key.
+        why: SigningKeyFault,
+    },
     /// The store cannot be used.
     #[error("`store: {place}`: {source}")]
     Store {
@@ -116,6 +129,10 @@ impl StartError {
             Self::NoClientKeys { at, .. } => {
                 let hint = "its files must hold a public key for signatures";
                 Some(places.client_keys_unusable(*at, &self.to_string(), hint))
+            }
+            Self::NoLoginKey { at, .. } => {
+                let hint = "use an EC key on P-256, an RSA key of at least 2048 bits, or an Ed25519 key";
+                Some(places.login_key_unusable(*at, &self.to_string(), hint))
             }
             Self::Bind(BindError::Certificate(_)) | Self::Gate(_) => Some(places.fault(&self.to_string(), "")),
             Self::Trust(_) => Some(places.fault(&self.to_string(), "look at `trusted_cas`")),

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::StartError;
 use super::client_keys::hopeless_clients;
 use super::keys::CurrentOffice;
+use super::login_keys::hopeless_logins;
 use super::office::{Office, OpenStore};
 use crate::config::{Config, IssuerId, StoreLocation, TrustedIssuer};
 use crate::fetch::Fetcher;
@@ -110,7 +111,9 @@ impl Workshop {
         // What was fetched under authorities that are all still trusted may go on being used.
         let is_trust_kept = is_trust_same || self.trust.is_within(config.trusted_cas.as_deref());
         let trust = if is_trust_same { self.trust.clone() } else { Trust::of(&config)? };
-        if let Some(hopeless) = config.issuer.as_ref().and_then(|server| hopeless_clients(server).next()) {
+        let server = config.issuer.iter();
+        let clients = server.clone().flat_map(hopeless_clients);
+        if let Some(hopeless) = clients.chain(server.flat_map(hopeless_logins)).next() {
             return Err(hopeless);
         }
         let mut new_keyrings = Vec::new();

@@ -102,7 +102,8 @@ impl Check {
     }
 }
 
-/// Tells of every issuer, and every client, whose keys lie in files alone, none of which can be used.
+/// Tells of every issuer, and every client, whose keys lie in files alone, none of which can be used, and of every login whose
+/// key cannot sign.
 fn keys_at_hand(config: &Config, places: &Places) -> Result<(), Faults> {
     let fetcher = Fetcher::new(config.trusted_cas.as_deref())
         .map_err(|error| Faults(vec![places.fault(&error.to_string(), "look at `trusted_cas`")]))?;
@@ -111,8 +112,9 @@ fn keys_at_hand(config: &Config, places: &Places) -> Result<(), Faults> {
         let why = Keyring::new(issuer.clone(), fetcher.clone()).is_hopeless()?;
         StartError::NoKeys { issuer: IssuerId(at), name: issuer.name.to_string(), why }.fault(places)
     });
-    let clients = config.issuer.iter().flat_map(app::hopeless_clients).filter_map(|error| error.fault(places));
-    let faults: Vec<Fault> = hopeless.chain(clients).collect();
+    let server = config.issuer.iter();
+    let clients = server.clone().flat_map(app::hopeless_clients).chain(server.flat_map(app::hopeless_logins));
+    let faults: Vec<Fault> = hopeless.chain(clients.filter_map(|error| error.fault(places))).collect();
     if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 

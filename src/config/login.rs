@@ -24,13 +24,15 @@ const OPENID: &str = "openid";
 pub(super) struct WrittenLogin {
     /// Where it stands.
     pub(super) place: Place,
+    /// Of each provider: where its key is given, or where it begins.
+    pub(super) key_places: Vec<Place>,
     /// Nothing if it has faults.
     pub(super) login: Option<UserLogin>,
 }
 
 /// Reads `login`.
 pub(super) fn login(reader: &mut Reader, node: &Node, issuers: &Issuers) -> WrittenLogin {
-    let mut written = WrittenLogin { place: node.owner, login: None };
+    let mut written = WrittenLogin { place: node.owner, key_places: Vec::new(), login: None };
     let before = reader.log.errors();
     let Some(mut section) = reader.section(node, "`login`") else { return written };
     let openid = section.optional(reader, "openid", |reader, node| providers(reader, node, issuers));
@@ -45,16 +47,18 @@ pub(super) fn login(reader: &mut Reader, node: &Node, issuers: &Issuers) -> Writ
         reader.log.error(node.owner, "`login` names no way to log in", hint);
         return written;
     }
-    written.login = Some(UserLogin { openid, users });
+    let (openid, key_places) = openid.into_iter().unzip();
+    (written.login, written.key_places) = (Some(UserLogin { openid, users }), key_places);
     written
 }
 
-fn providers(reader: &mut Reader, node: &Node, issuers: &Issuers) -> Option<Vec<OpenIdLogin>> {
+fn providers(reader: &mut Reader, node: &Node, issuers: &Issuers) -> Option<Vec<(OpenIdLogin, Place)>> {
     let section = reader.section(node, "`openid`")?;
     Some(section.entries().iter().filter_map(|(key, node)| provider(reader, key, node, issuers)).collect())
 }
 
-fn provider(reader: &mut Reader, key: &Key, node: &Node, issuers: &Issuers) -> Option<OpenIdLogin> {
+/// A login, with the place of its key.
+fn provider(reader: &mut Reader, key: &Key, node: &Node, issuers: &Issuers) -> Option<(OpenIdLogin, Place)> {
     let issuer = known_provider(reader, key, issuers);
     let mut section = reader.section(node, format!("the login at `{}`", key.shown()))?;
     let id_hint = "write the `client_id` that the provider gave this gateway";
@@ -63,15 +67,17 @@ fn provider(reader: &mut Reader, key: &Key, node: &Node, issuers: &Issuers) -> O
     let title = section.optional(reader, "title", Reader::label);
     let scopes = section.optional(reader, "scopes", scopes);
     let userinfo = section.optional(reader, "userinfo", Reader::boolean);
+    let place = section.get("client_key").map_or(key.place, |node| node.place);
     section.finish(reader);
-    Some(OpenIdLogin {
+    let login = OpenIdLogin {
         issuer: issuer?,
         title: title.unwrap_or_else(|| key.text.clone()),
         client_id: client_id?,
         authentication: authentication?,
         scopes: scopes.or_else(|| Scope::parse(OPENID).ok().map(|openid| vec![openid]))?,
         userinfo: userinfo.unwrap_or(false),
-    })
+    };
+    Some((login, place))
 }
 
 /// The issuer of this name, if a login can be begun there: its endpoints can be discovered, and nobody can read along.

@@ -25,6 +25,8 @@ pub struct Places {
     key_files: Vec<Place>,
     /// Of each of its clients: where it says where its keys are, or where it begins.
     client_keys: Vec<Place>,
+    /// Of each login at a provider: where its key is given, or where it begins.
+    login_keys: Vec<Place>,
 }
 
 impl Places {
@@ -40,7 +42,9 @@ impl Places {
         let key_files = server.map_or_else(Vec::new, |server| server.key_files.clone());
         let clients = server.into_iter().flat_map(|server| &server.clients);
         let client_keys = clients.map(|client| client.keys_place.unwrap_or(client.place)).collect();
-        Self { text, keys, broad_tokens, issuer: server.map(|server| server.place), key_files, client_keys }
+        let login = server.and_then(|server| server.login.as_ref());
+        let login_keys = login.map_or_else(Vec::new, |login| login.key_places.clone());
+        Self { text, keys, broad_tokens, issuer: server.map(|server| server.place), key_files, client_keys, login_keys }
     }
 
     /// Something that is wrong with the file as a whole.
@@ -63,6 +67,12 @@ impl Places {
     /// A client of our own issuer, by its place in the list, whose keys lie in files alone, none of which can be used.
     pub fn client_keys_unusable(&self, at: usize, message: &str, hint: &str) -> Fault {
         let place = self.client_keys.get(at).copied().or(self.issuer).unwrap_or(START);
+        self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
+    }
+
+    /// A login at a provider, by its place in the list, whose key cannot sign.
+    pub fn login_key_unusable(&self, at: usize, message: &str, hint: &str) -> Fault {
+        let place = self.login_keys.get(at).copied().or(self.issuer).unwrap_or(START);
         self.text.fault(FaultKind::KeysUnusable, place, message, hint.to_owned())
     }
 

@@ -42,7 +42,7 @@ async fn assert_by_turns(world: &World, answers: &[Value]) {
         assert_eq!((&claims(token)["aud"], &claims(token)["sub"]), (&json!(resource), &json!("panva|grace")));
         assert_eq!(world.verdicts(token).await[..2], verdicts, "{answer}");
     }
-    let roots: Vec<_> = [first, second, third, last].map(|answer| root(answer)).into();
+    let roots: Vec<_> = [first, second, third, last].map(root).into();
     assert!(roots.iter().all(|root| *root == roots[0]), "they are one grant: {roots:?}");
 }
 

@@ -52,6 +52,23 @@ async fn only_what_was_pushed_counts_and_it_gives_one_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_answer_at_once_one_gets_the_code() {
+    let world = world().await;
+    let request_uri = pushed(&world, "pusher").await;
+    let mut browser = Visitor::new(&world);
+    let consent = browser.reach_consent(&by_reference("pusher", &request_uri, &[])).await;
+    let mut browsers = [(); 8].map(|()| {
+        let mut same = Visitor::new(&world);
+        same.cookies.clone_from(&browser.cookies);
+        same
+    });
+    let [a, b, c, d, e, f, g, h] = browsers.each_mut().map(|browser| browser.answer(&consent, "allow", &[]));
+    let answers: [Page; 8] = tokio::join!(a, b, c, d, e, f, g, h).into();
+    let codes = answers.iter().filter(|answer| answer.told("code").is_some()).count();
+    assert_eq!((codes, answers.iter().filter(|answer| is_refused(answer)).count()), (1, 7), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_pushed_is_its_clients() {
     let world = world().await;
     let request_uri = pushed(&world, "pusher").await;

@@ -1,7 +1,12 @@
 //! What is not believed: each is a good login that is wrong in one way, told on a page that says nothing of it.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use narrowgate::config::{Config, LoginAuthentication};
+use narrowgate::oauth::Algorithm;
+use narrowgate::secret::Secret;
 use serde_json::{Value, json};
 
 use super::mock::{Mock, SECRET, resealed};
@@ -151,6 +156,74 @@ async fn userinfo_of_somebody_else_is_none() {
     assert_page(&with_claims(&world, &corp, "", |_| {}).await, "eve's");
     corp.knows(json!({ "groups": ["admin"] }));
     assert_page(&with_claims(&world, &corp, "", |_| {}).await, "nobody's");
+    corp.tells_nothing(401);
+    assert_page(&with_claims(&world, &corp, "", |_| {}).await, "it is not told");
+    corp.tells_nothing(503);
+    let reply = with_claims(&world, &corp, "", |_| {}).await;
+    assert_eq!(error_for_the_client(&reply), "temporarily_unavailable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn userinfo_that_is_asked_for_and_cannot_be_had_is_no_login() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    corp.describe("userinfo_endpoint", Value::Null);
+    let world = start(&corp, &other, |config| of_corp(config).userinfo = true).await;
+    assert_page(&with_claims(&world, &corp, "", |_| {}).await, "there is no such endpoint");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_trusted_in_another_way_meanwhile_logs_nobody_in() {
+    for change in [
+        (|config| of_corp(config).client_id = "another".to_owned()) as fn(&mut Config),
+        |config| config.trusted_issuers[0].algorithms = vec![Algorithm::Rs256],
+        |config| drop(config.issuer.as_mut().unwrap().login.as_mut().unwrap().openid.remove(0)),
+    ] {
+        let (world, corp, _other) = two().await;
+        let world = Arc::new(world);
+        let (mut browser, reloaded) = (Browser::default(), Arc::clone(&world));
+        let sent = browser.begin(&world, "").await;
+        corp.gives(&corp.id_token(&sent.nonce(), |_| {}));
+        corp.meanwhile(move || reloaded.reload(change));
+        let reply = browser.come_back(&world, &sent.code(&corp.issuer)).await;
+        assert_eq!(error_for_the_client(&reply), "temporarily_unavailable");
+        assert!(browser.session().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_that_leaves_the_provider_alone_ends_no_login() {
+    let (world, corp, _other) = two().await;
+    let world = Arc::new(world);
+    let (mut browser, reloaded) = (Browser::default(), Arc::clone(&world));
+    let sent = browser.begin(&world, "").await;
+    corp.gives(&corp.id_token(&sent.nonce(), |_| {}));
+    corp.meanwhile(move || reloaded.reload(|config| config.issuer.as_mut().unwrap().exchange_depth = 2));
+    assert!(location(&browser.come_back(&world, &sent.code(&corp.issuer)).await).starts_with(ISSUER));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_shut_out_meanwhile_gets_nobody() {
+    let (world, corp, _other) = two().await;
+    let mut browser = Browser::default();
+    let sent = browser.begin(&world, "").await;
+    corp.gives(&corp.id_token(&sent.nonce(), |_| {}));
+    world.reload(|config| {
+        let clients = &mut config.issuer.as_mut().unwrap().clients;
+        clients.iter_mut().filter(|client| client.id == "web").for_each(|client| client.disabled = true);
+    });
+    assert_page(&browser.come_back(&world, &sent.code(&corp.issuer)).await, "the client is gone");
+    assert!(corp.asked("/token").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_signs_nothing_is_our_own_fault() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    let world = start(&corp, &other, |config| {
+        of_corp(config).authentication = LoginAuthentication::Key { pem: Secret::new("no key"), kid: None };
+    })
+    .await;
+    assert_eq!(error_for_the_client(&with_claims(&world, &corp, "", |_| {}).await), "server_error");
+    assert!(corp.asked("/token").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,8 @@ use serde_json::json;
 use url::Url;
 
 use super::mock::{CLIENT, Mock};
-use super::walk::{Browser, ago, authorize, error_for_the_client, location, of_corp, sent, start, with_claims};
-use crate::issuer::world::{ISSUER, claims};
+use super::walk::{Browser, Sent, ago, authorize, error_for_the_client, location, of_corp, sent, start, with_claims};
+use crate::issuer::world::{ISSUER, World, claims};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_logs_in_and_is_asked_to_consent() {
@@ -192,4 +192,39 @@ async fn who_begins_too_many_logins_waits() {
     }
     assert_eq!(last.status, 429);
     assert!(last.field("retry-after").is_some());
+}
+
+/// A user who wants to see what he has granted, at the provider.
+async fn to_see_grants(world: &World, browser: &mut Browser) -> Sent {
+    let login = location(&browser.get(world, "/grants").await);
+    assert!(login.starts_with(&format!("{ISSUER}/login?transaction=")), "{login}");
+    sent(&browser.get(world, &format!("{login}&provider=corp")).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_to_see_what_he_granted_logs_in_without_a_client() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    let world = start(&corp, &other, |_| {}).await;
+    let mut browser = Browser::default();
+    let sent = to_see_grants(&world, &mut browser).await;
+    corp.gives(&corp.id_token(&sent.nonce(), |_| {}));
+    let reply = browser.come_back(&world, &sent.code(&corp.issuer)).await;
+    assert_eq!(location(&reply), format!("{ISSUER}/grants"));
+    assert_eq!(browser.get(&world, "/grants").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_no_client_waits_a_page_says_why_not() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    let world = start(&corp, &other, |_| {}).await;
+    for (said, status) in
+        [("access_denied", 403), ("temporarily_unavailable", 503), ("invalid_scope", 500), ("unmet", 500)]
+    {
+        let mut browser = Browser::default();
+        let sent = to_see_grants(&world, &mut browser).await;
+        let answer = [("error", said), ("error_description", "canary-access"), ("iss", &corp.issuer)];
+        let reply = browser.come_back(&world, &sent.answer(&answer)).await;
+        assert_eq!(reply.status, status, "{said}");
+        assert!(reply.field("set-cookie").is_none() && reply.field("content-security-policy").is_some());
+    }
 }

@@ -38,8 +38,10 @@ struct State {
     kid: String,
     metadata: Value,
     token: (u16, Value),
-    userinfo: Value,
+    userinfo: (u16, Value),
     asked: Vec<Asked>,
+    /// What happens while a code is redeemed.
+    meanwhile: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// One request that came.
@@ -74,8 +76,9 @@ impl Mock {
             kid: "p1".to_owned(),
             metadata,
             token: (500, Value::Null),
-            userinfo: json!({}),
+            userinfo: (200, json!({})),
             asked: Vec::new(),
+            meanwhile: None,
         };
         let mock = Self { issuer, state: Arc::new(Mutex::new(state)) };
         let serving = mock.clone();
@@ -103,8 +106,11 @@ impl Mock {
         let (status, answer) = match path.as_str() {
             "/.well-known/openid-configuration" => (200, state.metadata.clone()),
             "/jwks" => (200, serde_json::from_str(&world::jwks(&state.key, &state.kid)).unwrap()),
-            "/token" => state.token.clone(),
-            "/me" => (200, state.userinfo.clone()),
+            "/token" => {
+                state.meanwhile.take().into_iter().for_each(|act| act());
+                state.token.clone()
+            }
+            "/me" => state.userinfo.clone(),
             _ => (404, Value::Null),
         };
         Ok(Response::builder().status(status).body(Full::from(answer.to_string())).unwrap())
@@ -122,7 +128,17 @@ impl Mock {
 
     /// What UserInfo says from now on.
     pub fn knows(&self, claims: Value) {
-        self.state.lock().unwrap().userinfo = claims;
+        self.state.lock().unwrap().userinfo = (200, claims);
+    }
+
+    /// It says nothing from now on.
+    pub fn tells_nothing(&self, status: u16) {
+        self.state.lock().unwrap().userinfo = (status, Value::Null);
+    }
+
+    /// What happens while the next code is redeemed.
+    pub fn meanwhile(&self, act: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().meanwhile = Some(Box::new(act));
     }
 
     /// Another key, under another name.
