@@ -3,6 +3,9 @@
 //! All that can be refused is refused before the code is taken, so a refused request burns nothing. Then the token is signed,
 //! then the code is taken and its family begun at once, and only then is anything handed out.
 //!
+//! A user may withdraw his consent while the code is taken. Whoever withdraws looks for families before and after, and here the
+//! consent is read again once the family has begun: one of the two finds the other.
+//!
 //! A second use by whoever the code was made for ends what the first one gave (RFC 6749 §4.1.2). Of somebody else, or with
 //! another verifier, it is refused like a code that never was.
 
@@ -37,6 +40,7 @@ pub(super) struct Redeemed {
     sealed: Vec<u8>,
     record: GrantRecord,
     grant: Grant,
+    consent: Consent,
     may_refresh: bool,
 }
 
@@ -71,19 +75,24 @@ pub(super) async fn decide(
         return Ok(Redemption::Again { root, tokens_until });
     }
     given::check_time(&opened.grant, now)?;
-    let record = still_agreed(issuing, client, &opened.grant).await?;
+    let consent = client.consent;
+    let record = still_agreed(issuing, consent, &opened.grant).await?.ok_or(NoGrant::Withdrawn)?;
     let grant = authorization_code(&policy, client, &record, opened.binding(), request)?;
     let may_refresh = client.grants.contains(&GrantType::RefreshToken);
-    Ok(Redemption::Good(Box::new(Redeemed { digest, sealed, record, grant, may_refresh })))
+    Ok(Redemption::Good(Box::new(Redeemed { digest, sealed, record, grant, consent, may_refresh })))
 }
 
-/// What is left of a grant if its user has taken back something since.
-async fn still_agreed(issuing: &Issuing, client: &Client, record: &GrantRecord) -> Result<GrantRecord, Refused> {
-    match client.consent {
-        Consent::Never => Ok(record.clone()),
+/// What is left of a grant if its user has taken back something since; nothing if that was all.
+async fn still_agreed(
+    issuing: &Issuing,
+    consent: Consent,
+    record: &GrantRecord,
+) -> Result<Option<GrantRecord>, Refused> {
+    match consent {
+        Consent::Never => Ok(Some(record.clone())),
         Consent::Ask => {
-            let agreed = issuing.store.consent_of(&client.id, &record.subject().to_string()).await?;
-            Ok(record.clone().limited_to(&agreed).ok_or(NoGrant::Withdrawn)?)
+            let agreed = issuing.store.consent_of(record.client(), &record.subject().to_string()).await?;
+            Ok(record.clone().limited_to(&agreed))
         }
     }
 }
@@ -136,7 +145,11 @@ impl Redeemed {
         };
         let taking = TakingCode { digest: self.digest, record: self.sealed, tokens_until, family: Some(family), now };
         match issuing.store.take_code(&taking).await? {
-            Code::Fresh { .. } => {
+            Code::Fresh { root, .. } => {
+                if still_agreed(issuing, self.consent, &self.record).await?.as_ref() != Some(&self.record) {
+                    given::end(issuing, &root, tokens_until).await?;
+                    return Err(NoGrant::Withdrawn.into());
+                }
                 let refresh_token = self.may_refresh.then_some(token);
                 Ok(Taken::Given(Box::new(Given { minted, refresh_token })))
             }

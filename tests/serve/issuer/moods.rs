@@ -14,7 +14,7 @@ use narrowgate::store::{
     Revocation, RevocationFeed, Rotated, Rotation, SealedKeyRing, Store, StoreError, TakingCode, TokenDigest, Whose,
 };
 
-use super::granted::{ALL, WEB, code, opens, redeem, refresh, refusal, tokens_of, with_users};
+use super::granted::{ALL, WEB, code, families, opens, redeem, refresh, refusal, tokens_of, with_users};
 use super::world::{ONE, Plan, World};
 
 /// The store, and its moods.
@@ -26,6 +26,8 @@ struct Moody {
     changes: AtomicUsize,
     /// What happens the next time that somebody looks.
     at_look: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What a user withdraws just before a code is taken: client, subject, resource.
+    withdrawn: Mutex<Option<[&'static str; 3]>>,
     /// How many codes were to be taken and tokens to be rotated.
     commits: AtomicUsize,
 }
@@ -86,6 +88,10 @@ impl CodeStore for Moody {
     }
     async fn take_code(&self, taking: &TakingCode) -> Result<Code, StoreError> {
         self.commits.fetch_add(1, SeqCst);
+        let withdrawn = self.withdrawn.lock().unwrap().take();
+        if let Some([client, subject, resource]) = withdrawn {
+            assert!(self.kept.withdraw_consent(client, subject, resource).await?);
+        }
         self.there()?.take_code(taking).await
     }
     async fn put_once(&self, name: &str, sealed: &[u8], until: Timestamp) -> Result<bool, StoreError> {
@@ -217,4 +223,13 @@ async fn a_reload_in_the_middle_counts_and_nothing_happens_twice() {
     world.reload(|config| able(config, true));
     assert!(opens(&world, &access_token).await);
     tokens_of(&refresh(&world, WEB, &leaf, ONE).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_withdrawn_while_a_code_is_taken_is_not_given() {
+    let (store, world) = moody().await;
+    let code = code(&world, WEB.0, ALL).await;
+    *store.withdrawn.lock().unwrap() = Some([WEB.0, "corp|ada", ONE]);
+    assert_eq!(refusal(&redeem(&world, WEB, &code, ONE).await), "400 invalid_grant");
+    assert_eq!(families(&world, WEB.0).await, 0, "the family has ended that had begun");
 }

@@ -127,6 +127,8 @@ pub(super) async fn withdraw(visit: &Visit<'_>) -> Result<Response, Halted> {
         visit.issuing.store.withdraw_consent(client, &subject, key).await?;
         write_down(visit, Some(client), &subject, Some(key), None);
     }
+    // A code may have been redeemed while the consent still stood.
+    end_grants(visit, client, &subject, resource).await?;
     Ok(redirect(&Secret::new(Endpoint::Grants.url(visit.server()))))
 }
 
