@@ -45,7 +45,7 @@ pub(super) enum Refused {
     #[error("{0}")]
     Grant(#[from] NoGrant),
     /// What was pushed could not be asked of a user.
-    #[error("{}", told(.0))]
+    #[error("{0}")]
     NotAsked(NotAsked),
     /// A pushed request that stands for another one (RFC 9126 §2.1).
     #[error("a pushed request has a request_uri")]
@@ -100,14 +100,6 @@ pub(super) enum NoGrant {
     /// What is kept of it cannot be read.
     #[error("what is kept of the grant cannot be read")]
     Unreadable,
-}
-
-/// For whoever operates the server.
-fn told(fault: &NotAsked) -> String {
-    match fault {
-        NotAsked::Page(fault) => fault.to_string(),
-        NotAsked::Client { fault, .. } => fault.to_string(),
-    }
 }
 
 impl From<StoreError> for Refused {

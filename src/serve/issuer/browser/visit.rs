@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 use url::form_urlencoded;
 
@@ -14,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::AuthorizationServer;
 use crate::issuer::{Asked, Goal, NotAsked, Policy, Session, Transaction, asked, asked_directly};
 use crate::secret::Secret;
+use crate::serve::issuer::asked::announces_form;
 use crate::serve::issuer::{Call, Desk};
 use crate::snapshot::Issuing;
 
@@ -110,12 +110,7 @@ impl<'v> Visit<'v> {
     ///
     /// [`Halted::Form`] if the body is announced as anything but a form.
     pub(super) fn check_is_form(&self) -> Result<(), Halted> {
-        let mut kinds = self.headers.get_all(CONTENT_TYPE).iter();
-        let kind = kinds.next().map(|kind| kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default());
-        let is_form = kind
-            .is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
-            && kinds.next().is_none();
-        is_form.then_some(()).ok_or(Halted::Form)
+        announces_form(self.headers).then_some(()).ok_or(Halted::Form)
     }
 
     /// The transaction that this browser brings back.
