@@ -80,6 +80,7 @@ pub(super) async fn enter(visit: &Visit<'_>) -> Result<Response, Halted> {
         Err(not_him) => {
             let (reason, tried) = match not_him {
                 NotHim::Wrong => ("wrong name or password", Tried { name, failed: Some(not_him) }),
+                NotHim::Busy(_) => ("too many are trying to log in", Tried { name, failed: Some(not_him) }),
                 NotHim::Throttled(_) => ("too many logins have failed", Tried { name, failed: Some(not_him) }),
             };
             write_down(visit, Deed::LoginFailed, None, Some(reason));
@@ -133,6 +134,10 @@ fn shown(visit: &Visit<'_>, asked: Option<&Asked>, transaction: &str, tried: &Tr
         Some(NotHim::Throttled(wait)) => {
             let text = "Too many have tried and failed. Wait a moment before you try again.";
             (StatusCode::TOO_MANY_REQUESTS, Some(text), Some(wait.as_secs() + 1))
+        }
+        Some(NotHim::Busy(wait)) => {
+            let text = "Too many are signing in right now. Try again in a moment.";
+            (StatusCode::TOO_MANY_REQUESTS, Some(text), Some(wait.as_secs()))
         }
     };
     let login_page = LoginPage {
