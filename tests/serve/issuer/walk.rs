@@ -186,3 +186,26 @@ async fn a_request_may_come_by_post() {
     let no_form = browser.ask("POST", "/authorize", "Content-Type: application/json\r\n", b"{}").await;
     assert_eq!(no_form.status, 400);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untick_is_a_no_to_what_was_agreed_before() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    let both = [("resource", ONE), ("resource", TWO)];
+    let consent = browser.reach_consent(&asking(&both)).await;
+    assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some());
+    let again = asking(&[both[0], both[1], ("scope", "write reports"), ("prompt", "consent")]);
+    let consent = browser.visit(&again).await;
+    assert_eq!(consent.boxes(), ["scope-0-0", "scope-1-0"]);
+    let answer = browser.answer(&consent, "allow", &["scope-1-0"]).await;
+    assert_eq!(words(&browser.granted(&answer).await), had(&[(ONE, "write")]));
+    let is_asked =
+        async |browser: &mut Visitor<'_>, more: &[(&str, &str)]| browser.visit(&asking(more)).await.status == 200;
+    assert!(!is_asked(&mut browser, &[("scope", "read write")]).await, "what was not shown stays");
+    assert!(is_asked(&mut browser, &[("resource", TWO)]).await, "what was unticked does not");
+    let consent = browser.visit(&asking(&[("scope", "write"), ("prompt", "consent")])).await;
+    let nothing = browser.answer(&consent, "allow", &["scope-0-0"]).await;
+    assert_eq!(nothing.told("error").as_deref(), Some("access_denied"));
+    assert!(is_asked(&mut browser, &[("scope", "write")]).await);
+    assert!(!is_asked(&mut browser, &[("scope", "read")]).await);
+}
