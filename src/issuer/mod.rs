@@ -70,4 +70,4 @@ pub use revocation::{NotTheirs, revocation};
 pub use session::{Session, UnreadableSession, prefix};
 pub use target::Wanted;
 pub use token_exchange::{Exchange, exchange_target, token_exchange};
-pub use transaction::{Goal, TRANSACTION_SECONDS, Transaction, UnreadableTransaction};
+pub use transaction::{Goal, Pushed, Transaction, UnreadableTransaction};

@@ -13,7 +13,7 @@ use super::halted::{Halted, redirect};
 use super::kept::{self, NotKept};
 use super::visit::{Present, Visit};
 use crate::config::ResourceId;
-use crate::issuer::{Asked, AuthorizationRequest, Endpoint, Goal, Transaction};
+use crate::issuer::{Asked, AuthorizationRequest, Endpoint, Goal, Pushed, Transaction};
 use crate::oauth::{AuthorizationError, Scope};
 use crate::secret::Secret;
 use crate::serve::issuer::pushed;
@@ -53,7 +53,9 @@ async fn arrived(visit: &Visit<'_>, request: AuthorizationRequest) -> Result<Tra
     };
     let goal = match pushed {
         None => Goal::Authorization { request, pushed: None },
-        Some((request, request_uri)) => Goal::Authorization { request, pushed: Some(request_uri) },
+        Some((request, request_uri)) => {
+            Goal::Authorization { request, pushed: Some(Pushed { request_uri, since: visit.now }) }
+        }
     };
     Ok(Transaction { goal, browser, begun: visit.now })
 }

@@ -13,16 +13,14 @@ use super::kept;
 use super::visit::{Present, Visit};
 use crate::clock::Timestamp;
 use crate::config::Consent;
-use crate::issuer::{Asked, CodeRecord, Goal, GrantRecord, TRANSACTION_SECONDS, Transaction};
+use crate::issuer::{Asked, CodeRecord, Goal, GrantRecord, Pushed, Transaction};
 use crate::oauth::{ResourceIndicator, Scope};
 use crate::secret::Secret;
 use crate::serve::issuer::{codes, pushed};
 use crate::store;
 use crate::telemetry::audit::{AuditLine, Deed};
+use crate::token::LEEWAY;
 use crate::token::mint::GrantId;
-
-/// How long a pushed request can lie before anybody comes with it, at the most, in seconds.
-const PUSHED_SECONDS: u64 = 10 * 60;
 
 /// What a user granted, or had granted before.
 #[derive(Debug)]
@@ -66,9 +64,11 @@ pub(super) async fn grant(visit: &Visit<'_>, granted: Granted<'_>) -> Result<Res
 /// What was pushed gives one code, however many came with it at once. It need not have lasted until now: whoever came in
 /// time may take the time that a login takes.
 async fn use_up(visit: &Visit<'_>, transaction: &Transaction) -> Result<(), Halted> {
-    let Goal::Authorization { pushed: Some(request_uri), .. } = &transaction.goal else { return Ok(()) };
+    let Goal::Authorization { pushed: Some(Pushed { request_uri, .. }), .. } = &transaction.goal else { return Ok(()) };
     let name = format!("pushed|{}|used", kept::digest(&Secret::new(request_uri.as_str())));
-    let until = Timestamp(visit.now.0.saturating_add(TRANSACTION_SECONDS + PUSHED_SECONDS));
+    // Longer than any transaction for it, whenever somebody began one, and by whatever clock.
+    let longest = pushed::SECONDS + Pushed::SECONDS + 2 * LEEWAY;
+    let until = Timestamp(visit.now.0.saturating_add(longest));
     if !visit.issuing.store.mark_used(&name, until).await? {
         return Err(Halted::RequestUri);
     }

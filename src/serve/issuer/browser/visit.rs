@@ -19,9 +19,6 @@ use crate::snapshot::Issuing;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The longest transaction that an address can carry, in bytes: servers and browsers stop at some length behind that.
-const MAX_TRANSACTION: usize = 8 << 10;
-
 /// One request of a browser.
 #[derive(Debug)]
 pub(super) struct Visit<'v> {
@@ -129,10 +126,9 @@ impl<'v> Visit<'v> {
     ///
     /// # Errors
     ///
-    /// [`Halted::TooLong`] if none can.
+    /// [`Halted::TooLong`] if none can carry it.
     pub(super) fn handed_out(&self, transaction: &Transaction) -> Result<String, Halted> {
-        let text = kept::handed_out(self.issuing, transaction)?;
-        if text.len() > MAX_TRANSACTION { Err(Halted::TooLong) } else { Ok(text) }
+        Ok(kept::handed_out(self.issuing, transaction)?)
     }
 
     /// What the client of a transaction asks for, judged anew; nothing where no client asks.
