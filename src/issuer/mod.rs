@@ -67,7 +67,7 @@ pub use refresh_token::{RefreshRequest, refresh_token};
 pub use refusal::Refusal;
 pub use request::{PresentedToken, TokenRequest, TokenType, grant_type};
 pub use revocation::{NotTheirs, revocation};
-pub use session::{Session, UnreadableSession, prefix};
+pub use session::{Session, UnreadableSession, Voucher, prefix};
 pub use target::Wanted;
 pub use token_exchange::{Exchange, exchange_target, token_exchange};
 pub use transaction::{Goal, Pushed, Transaction, UnreadableTransaction};

@@ -3,19 +3,22 @@
 //! A session never changes: another login begins another one. It counts for as long as the configuration still lets the
 //! user log in that way. Deliberately absent: what he may have; that is asked for each client.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Consenting, LoginFacts, Party};
+use super::{Consenting, LoginFacts, Party, Policy, Transaction};
 use crate::clock::Timestamp;
-use crate::config::{AuthorizationServer, Config, SubjectForm, TrustedIssuer, UserLogin};
+use crate::config::{LocalUser, SubjectForm, TrustedIssuer};
 use crate::oauth::IssuerName;
 
 /// A user who has logged in.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
-    /// The provider that vouches for him; nothing for a local user.
-    pub provider: Option<IssuerName>,
+    /// Who vouches for him.
+    pub voucher: Voucher,
     /// Who he is.
     pub subject: Party,
     /// How he logged in.
@@ -26,6 +29,24 @@ pub struct Session {
     pub begun: Timestamp,
     /// Until when it counts.
     pub ends: Timestamp,
+    /// What he logged in for: the name of the transaction.
+    pub made_for: String,
+}
+
+/// Who vouches for a user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Voucher {
+    /// A provider.
+    Provider(IssuerName),
+    /// His password here: a digest of its hash, so that another one ends the session.
+    Password(String),
+}
+
+impl Voucher {
+    /// The password of a local user, as it is now.
+    pub fn password_of(user: &LocalUser) -> Self {
+        Self::Password(URL_SAFE_NO_PAD.encode(digest(&SHA256, user.password.expose())))
+    }
 }
 
 /// What a text that is no session is told.
@@ -37,29 +58,43 @@ pub struct UnreadableSession;
 #[serde(deny_unknown_fields)]
 struct Written {
     provider: Option<String>,
+    password: Option<String>,
     issuer: Option<String>,
     subject: String,
-    auth_time: u64,
+    auth_time: Option<u64>,
     acr: Option<String>,
     amr: Vec<String>,
     user_claims: Map<String, Value>,
     begun: u64,
     ends: u64,
+    made_for: String,
 }
 
 impl Session {
-    /// Whether the user is still logged in at `now`: the configuration knows his provider, or himself, and prints him as it
-    /// did when he logged in.
-    pub fn counts(&self, config: &Config, server: &AuthorizationServer, now: Timestamp) -> bool {
-        let Some(login) = server.login.as_ref().filter(|_| now < self.ends) else {
-            return false;
-        };
-        let Some(provider) = &self.provider else {
-            return self.subject.issuer == Some(UserLogin::local()) && login.user(&self.subject.value).is_some();
-        };
-        let trusted = login.openid.iter().filter_map(|login| config.trusted_issuers.get(login.issuer.0));
-        let is_his = |trusted: &TrustedIssuer| trusted.name == *provider && prefix(trusted) == self.subject.issuer;
-        trusted.into_iter().any(is_his)
+    /// The session as it is at `now`, if the user is still logged in: the configuration knows his provider, or himself and his
+    /// password, and prints him as it did when he logged in. Of a local user is known what the configuration says now.
+    pub fn at(self, policy: &Policy<'_>, now: Timestamp) -> Option<Self> {
+        let login = policy.server.login.as_ref().filter(|_| now < self.ends)?;
+        match &self.voucher {
+            Voucher::Provider(provider) => {
+                let mut trusted =
+                    login.openid.iter().filter_map(|login| policy.config.trusted_issuers.get(login.issuer.0));
+                let is_his =
+                    |trusted: &TrustedIssuer| trusted.name == *provider && prefix(trusted) == self.subject.issuer;
+                trusted.any(is_his).then_some(self)
+            }
+            Voucher::Password(_) => {
+                let user =
+                    policy.local_user(&self.subject).filter(|user| Voucher::password_of(user) == self.voucher)?;
+                Some(Self { user_claims: user.claims.clone(), ..self })
+            }
+        }
+    }
+
+    /// Whether the user logged in since he was sent to do so by this transaction: for that one itself, or later. Clocks of
+    /// nodes differ, so that the former is not told from times.
+    pub fn is_since(&self, transaction: &Transaction) -> bool {
+        self.made_for == transaction.name() || self.begun >= transaction.begun
     }
 
     /// The user as he consents.
@@ -69,16 +104,22 @@ impl Session {
 
     /// The session as it is kept; it says who somebody is, and belongs under a seal.
     pub fn to_json(&self) -> Vec<u8> {
+        let (provider, password) = match &self.voucher {
+            Voucher::Provider(name) => (Some(name.to_string()), None),
+            Voucher::Password(digest) => (None, Some(digest.clone())),
+        };
         let written = Written {
-            provider: self.provider.as_ref().map(ToString::to_string),
+            provider,
+            password,
             issuer: self.subject.issuer.as_ref().map(ToString::to_string),
             subject: self.subject.value.clone(),
-            auth_time: self.login.time.0,
+            auth_time: self.login.time.map(|time| time.0),
             acr: self.login.acr.clone(),
             amr: self.login.amr.clone(),
             user_claims: self.user_claims.clone(),
             begun: self.begun.0,
             ends: self.ends.0,
+            made_for: self.made_for.clone(),
         };
         serde_json::to_vec(&written).expect("texts, numbers and JSON can be written")
     }
@@ -91,13 +132,20 @@ impl Session {
     pub fn from_json(json: &[u8]) -> Result<Self, UnreadableSession> {
         let written: Written = serde_json::from_slice(json).map_err(|_| UnreadableSession)?;
         let name = |name: Option<String>| name.map(|name| IssuerName::parse(&name)).transpose();
+        let provider = name(written.provider).map_err(|_| UnreadableSession)?;
+        let voucher = match (provider, written.password) {
+            (Some(name), None) => Voucher::Provider(name),
+            (None, Some(digest)) => Voucher::Password(digest),
+            _ => return Err(UnreadableSession),
+        };
         Ok(Self {
-            provider: name(written.provider).map_err(|_| UnreadableSession)?,
+            voucher,
             subject: Party { issuer: name(written.issuer).map_err(|_| UnreadableSession)?, value: written.subject },
-            login: LoginFacts { time: Timestamp(written.auth_time), acr: written.acr, amr: written.amr },
+            login: LoginFacts { time: written.auth_time.map(Timestamp), acr: written.acr, amr: written.amr },
             user_claims: written.user_claims,
             begun: Timestamp(written.begun),
             ends: Timestamp(written.ends),
+            made_for: written.made_for,
         })
     }
 }

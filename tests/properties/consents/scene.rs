@@ -247,7 +247,7 @@ impl Scene {
         let ticked = self.ticked.iter().map(|(api, ticked)| (place(*api), scopes(ticked))).collect();
         let user = Consenting {
             subject: Party { issuer: IssuerName::parse("corp").ok(), value: "alice".to_owned() },
-            login: LoginFacts { time: Timestamp(BEGUN), acr: None, amr: Vec::new() },
+            login: LoginFacts { time: Some(Timestamp(BEGUN)), acr: None, amr: Vec::new() },
             user_claims: self.user_claims(),
         };
         let root = GrantId::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("this is a name");

@@ -81,9 +81,9 @@ pub(super) async fn go_on(
     stage: Stage,
 ) -> Result<Response, Halted> {
     let present = visit.present().await?;
-    let begun = (stage == Stage::Returned).then_some(transaction.begun);
+    let sent = (stage == Stage::Returned).then_some(transaction);
     let session = present.as_ref().map(|present| &present.session);
-    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, begun, visit.now)) else {
+    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, sent, visit.now)) else {
         visit.settled()?;
         if asked.is_silent() {
             return Err(silently(&asked, AuthorizationError::LoginRequired));

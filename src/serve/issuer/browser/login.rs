@@ -17,7 +17,7 @@ use super::passwords::NotHim;
 use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::config::{LocalUser, UserLogin};
-use crate::issuer::{Asked, Endpoint, Goal, LoginFacts, Party, Session, Transaction};
+use crate::issuer::{Asked, Endpoint, Goal, LoginFacts, Party, Session, Transaction, Voucher};
 use crate::oauth::IssuerName;
 use crate::secret::Secret;
 use crate::serve::issuer::provider;
@@ -161,12 +161,13 @@ fn shown(visit: &Visit<'_>, asked: Option<&Asked>, transaction: &str, tried: &Tr
 async fn begun(visit: &Visit<'_>, transaction: &Transaction, text: &str, user: &LocalUser) -> Result<Response, Halted> {
     let now = Timestamp::now();
     let session = Session {
-        provider: None,
+        voucher: Voucher::password_of(user),
         subject: Party { issuer: Some(UserLogin::local()), value: user.name.clone() },
-        login: LoginFacts { time: now, acr: None, amr: vec!["pwd".to_owned()] },
+        login: LoginFacts { time: Some(now), acr: None, amr: vec!["pwd".to_owned()] },
         user_claims: user.claims.clone(),
         begun: now,
         ends: Timestamp(now.0.saturating_add(visit.server().session_lifetime.as_secs())),
+        made_for: transaction.name(),
     };
     let token = kept::begin_session(visit.issuing, &session).await?;
     if let Some(before) = Cookie::Session.read(visit.headers, visit.server()) {

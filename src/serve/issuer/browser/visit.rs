@@ -76,7 +76,7 @@ impl<'v> Visit<'v> {
     pub(super) async fn present(&self) -> Result<Option<Present>, Halted> {
         let Some(token) = Cookie::Session.read(self.headers, self.server()) else { return Ok(None) };
         let session = kept::session(self.issuing, &token, self.now).await?;
-        let session = session.filter(|session| session.counts(self.policy.config, self.server(), self.now));
+        let session = session.and_then(|session| session.at(&self.policy, self.now));
         Ok(session.map(|session| Present { token, session }))
     }
 
