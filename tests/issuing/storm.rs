@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use narrowgate::clock::Timestamp;
 use narrowgate::store::{
@@ -53,7 +54,7 @@ async fn redeem(store: &EmbeddedStore, family: usize) -> Code {
         tokens_until: LATER,
         end: LATER,
     };
-    let taking = TakingCode { digest: of_code, record, tokens_until: LATER, family: Some(new), now: NOW };
+    let taking = TakingCode { digest: of_code, record, family: new, now: NOW };
     store.take_code(&taking).await.unwrap()
 }
 
@@ -70,12 +71,12 @@ async fn rotate_for_ever(store: Arc<EmbeddedStore>, family: usize) {
         println!("leaf {family} {at}");
         let rotation = Rotation {
             shown: digest(family, at),
-            version: 1,
             leaf: digest(family, at + 1),
             successor: token(family, at + 1),
             until: LATER,
             tokens_until: LATER,
             now: NOW,
+            asked: Instant::now(),
         };
         assert_eq!(store.rotate_refresh(&rotation).await.unwrap(), Rotated::Rotated);
         at += 1;

@@ -119,10 +119,6 @@ impl FamilyStore for Fragile {
         self.kept()?.rotate_refresh(rotation).await
     }
 
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        self.kept()?.replace_record(root, before, record).await
-    }
-
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
         self.kept()?.revoke_family(root).await
     }
