@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::config::{Database, DatabaseEncryption, Environment, KeyFile, Signing, parse};
+use crate::config::{Database, DatabaseEncryption, Environment, KeyFile, Signing, UserLogin, parse};
 use crate::oauth::SigningAlgorithm;
 use crate::store::{
     Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
@@ -280,6 +280,23 @@ async fn a_key_that_seals_no_more_changes_nothing() {
     let refused = bench.office(&config, Some(&first)).await.unwrap_err();
     assert!(matches!(refused, StartError::Keys(KeysError::WrongKey { .. })), "{refused}");
     assert_eq!(bench.store.key_ring().await.unwrap(), ring);
+}
+
+#[tokio::test]
+async fn a_key_that_opens_nothing_of_users_changes_nothing() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let pem = crate::secret::Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let server = config.issuer.as_mut().unwrap();
+    server.signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
+    server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+    let first = bench.office(&config, None).await.unwrap();
+    let right = config.issuer.as_mut().unwrap().signing.encryption.replace(crate::secret::Secret::new("5b".repeat(32)));
+    let refused = bench.office(&config, Some(&first)).await.unwrap_err();
+    assert!(matches!(refused, StartError::Keys(KeysError::WrongRoot { .. })), "{refused}");
+    config.issuer.as_mut().unwrap().signing.encryption = right;
+    bench.office(&config, None).await.unwrap();
 }
 
 /// Waits for what will come to be.
