@@ -1,5 +1,9 @@
 //! What our own issuer keeps, and what it keeps it from: restarts, `kill -9`, a second process, another key.
 
+#[path = "postgres/cluster.rs"]
+mod cluster;
+#[path = "postgres/database.rs"]
+mod database;
 #[path = "issuing/house.rs"]
 mod house;
 #[path = "issuing/killed.rs"]
