@@ -283,6 +283,22 @@ async fn a_key_that_seals_no_more_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_users_have_in_memory_stays_theirs() {
+    let bench = Bench::new();
+    let mut config = config();
+    let pem = crate::secret::Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let server = config.issuer.as_mut().unwrap();
+    server.signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
+    server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+    let first = bench.office(&config, None).await.unwrap();
+    let sealed = first.issuing.seals.grants.seal(b"granted").unwrap();
+    config.issuer.as_mut().unwrap().issuer = "https://new.example".to_owned();
+    let second = bench.office(&config, Some(&first)).await.unwrap();
+    assert!(!Arc::ptr_eq(&first.issuing, &second.issuing));
+    assert_eq!(second.issuing.seals.grants.open(&sealed).unwrap().expose(), b"granted");
+}
+
+#[tokio::test]
 async fn a_key_that_opens_nothing_of_users_changes_nothing() {
     let bench = Bench::new();
     let mut config = config();
