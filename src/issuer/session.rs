@@ -51,20 +51,17 @@ impl Session {
     /// Whether the user is still logged in at `now`: the configuration knows his provider, or himself, and prints him as it
     /// did when he logged in.
     pub fn counts(&self, config: &Config, server: &AuthorizationServer, now: Timestamp) -> bool {
-        let Some(login) = server.login.as_ref().filter(|_| now < self.ends) else {
-            return false;
-        };
-        let Some(provider) = &self.provider else {
-            return self.subject.issuer == Some(UserLogin::local()) && login.user(&self.subject.value).is_some();
-        };
-        let trusted = login.openid.iter().filter_map(|login| config.trusted_issuers.get(login.issuer.0));
-        let is_his = |trusted: &TrustedIssuer| trusted.name == *provider && prefix(trusted) == self.subject.issuer;
-        trusted.into_iter().any(is_his)
+        now < self.ends && may_log_in(config, server, self.provider.as_ref(), &self.subject)
     }
 
     /// The user as he consents.
     pub fn consenting(&self) -> Consenting {
-        Consenting { subject: self.subject.clone(), login: self.login.clone(), user_claims: self.user_claims.clone() }
+        Consenting {
+            provider: self.provider.clone(),
+            subject: self.subject.clone(),
+            login: self.login.clone(),
+            user_claims: self.user_claims.clone(),
+        }
     }
 
     /// The session as it is kept; it says who somebody is, and belongs under a seal.
@@ -100,6 +97,22 @@ impl Session {
             ends: Timestamp(written.ends),
         })
     }
+}
+
+/// Whether the configuration lets this user log in, at the provider that vouched for him or by the list of local users, and
+/// prints him as it did then. Under another provider whose subjects are plain he would be somebody else of the same name.
+pub(super) fn may_log_in(
+    config: &Config,
+    server: &AuthorizationServer,
+    provider: Option<&IssuerName>,
+    subject: &Party,
+) -> bool {
+    let Some(login) = &server.login else { return false };
+    let Some(provider) = provider else {
+        return subject.issuer == Some(UserLogin::local()) && login.user(&subject.value).is_some();
+    };
+    let mut trusted = login.openid.iter().filter_map(|login| config.trusted_issuers.get(login.issuer.0));
+    trusted.any(|trusted| trusted.name == *provider && prefix(trusted) == subject.issuer)
 }
 
 /// What stands before an issuer's subjects.
