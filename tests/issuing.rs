@@ -1,5 +1,9 @@
 //! What our own issuer keeps, and what it keeps it from: restarts, `kill -9`, a second process, another key.
 
+#[path = "postgres/cluster.rs"]
+mod cluster;
+#[path = "postgres/database.rs"]
+mod database;
 #[path = "issuing/house.rs"]
 mod house;
 #[path = "issuing/killed.rs"]
@@ -61,6 +65,35 @@ async fn another_key_opens_nothing_and_overwrites_nothing() {
 
     House::write_private(&key, &right);
     assert_eq!(kids(&house.start().await.unwrap()), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_users_have_is_as_safe_where_the_signing_keys_are_files() {
+    let mut house = House::new("files");
+    let pem = Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    house.signing(KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]));
+    house.login();
+    house.stop(house.start().await.unwrap()).await;
+    let key = house.path("narrowgate.redb.key");
+    let right = fs::read(&key).unwrap();
+
+    fs::write(&key, [7; 32]).unwrap();
+    let wrong = |place: &str| {
+        format!(
+            "what is sealed in the store does not open under {place}: it was sealed under another key, or is damaged"
+        )
+    };
+    assert_eq!(house.refusal().await, wrong("`narrowgate.redb.key`"));
+    fs::remove_file(&key).unwrap();
+    let missing = "nothing can be sealed under `narrowgate.redb.key`: there is no `narrowgate.redb.key`";
+    assert_eq!(house.refusal().await, missing);
+    assert!(!key.exists(), "no other key is made for what is sealed already");
+    let mut other = house.clone_config();
+    other.issuer.as_mut().unwrap().signing.encryption = Some(Secret::new("5a".repeat(32)));
+    assert_eq!(house.refusal_of(other).await, wrong("`signing.key_encryption`"));
+
+    House::write_private(&key, &right);
+    house.start().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ pub(super) struct Office {
     pub(super) issuing: Arc<Issuing>,
     origin: KeyOrigin,
     keeps: Keeps,
+    root: Arc<Root>,
     policy: KeyPolicy,
     kept: Option<KeptKeys>,
     follower: Arc<Follower>,
@@ -131,9 +132,12 @@ impl Office {
         {
             return Ok(same.clone());
         }
-        let root = match keeps {
-            Keeps::Sealed(_) => open.root(server.signing.encryption.as_ref()).await?,
-            Keeps::Nothing => Root::of_process()?,
+        let encryption = server.signing.encryption.as_ref();
+        let root = match (before, &keeps) {
+            // What is in memory opens under the key that sealed it, and that is nowhere else.
+            (Some(before), _) if open.is_at(&StoreLocation::Memory) && encryption.is_none() => Arc::clone(&before.root),
+            (_, Keeps::Sealed(_)) => Arc::new(open.root(encryption).await?),
+            (_, Keeps::Nothing) => Arc::new(Root::of_process()?),
         };
         let (keys, kept) = match &server.signing.keys {
             KeyOrigin::Files(files) => (signing_keys(files, &policy)?, None),
@@ -162,7 +166,7 @@ impl Office {
         let upkeep = Upkeep::new(Arc::clone(&issuing), Arc::clone(&follower), policy.clone(), kept.clone());
         tokio::spawn(upkeep.work(stopping));
         let origin = server.signing.keys.clone();
-        Ok(Self { issuing, origin, keeps, policy, kept, follower, _stop: Arc::new(stop) })
+        Ok(Self { issuing, origin, keeps, root, policy, kept, follower, _stop: Arc::new(stop) })
     }
 
     /// All keys that are published.

@@ -17,7 +17,7 @@ use crate::token::keys::DOCUMENT_KEYS;
 use crate::token::mint::{InvalidKeyRing, KeyPolicy, KeyRing, KeyRingFault, SigningKey, SigningKeyFault};
 
 /// What is sealed here; part of the seal.
-const SEALED: &str = "signing keys";
+pub(super) const SEALED: &str = "signing keys";
 /// How often a change is tried again after others were quicker; far more nodes than anybody has.
 const TRIES: usize = 32;
 
@@ -71,6 +71,12 @@ pub enum KeysError {
         /// Where the key comes from.
         place: String,
     },
+    /// What is in the store, though no signing keys may be, was sealed under another key.
+    #[error("what is sealed in the store does not open under {place}: it was sealed under another key, or is damaged")]
+    WrongRoot {
+        /// Where the key comes from.
+        place: String,
+    },
     /// What was sealed is no ring.
     #[error(transparent)]
     Ring(#[from] InvalidKeyRing),
@@ -104,11 +110,13 @@ impl KeysError {
                 "make one with `openssl rand -base64 32`"
             }
             Self::Root { fault: RootKeyFault::Missing(_), .. } => {
-                "put the file back: the signing keys in the store open under no other; or begin with another store"
+                "put the file back: what is sealed in the store opens under no other; or begin with another store"
             }
             Self::Root { fault: RootKeyFault::Readable(_), .. } => "take the right from others: `chmod 600`",
             Self::Root { .. } => "look at the file and its folder",
-            Self::WrongKey { .. } => "put the right key there; what is in the store was left as it is",
+            Self::WrongKey { .. } | Self::WrongRoot { .. } => {
+                "put the right key there; what is in the store was left as it is"
+            }
             Self::Store(StoreError::InUse) => "stop the other one, or name another `store`",
             Self::Ring(_) => "start the version that wrote them",
             Self::TooMany(_) => "nothing has changed; `keys list` says until when each key is published",

@@ -45,8 +45,8 @@ pub enum Site {
     Elsewhere,
     /// The issuer's authority, but none of its paths.
     Beside,
-    /// One of its paths at which nothing is yet, or what may be read as one of its paths. No API is there either: it would
-    /// get what is meant for us.
+    /// One of its paths at which this configuration has nothing, or what may be read as one of its paths. No API is there
+    /// either: it would get what is meant for us.
     Reserved,
     /// One of its endpoints.
     At(Endpoint),

@@ -1,5 +1,5 @@
-//! What is given out once and taken once: authorization codes, login transactions, pushed requests (RFC 6749 §4.1.2,
-//! RFC 9126).
+//! What is given out once and taken once: authorization codes, pushed requests and logins under way (RFC 6749
+//! §4.1.2, RFC 9126).
 //!
 //! Looking takes nothing, so that a refused request burns nothing. Taking names what was looked at, and of many who take
 //! one gets it. A code that was taken is remembered with its record, so that a second use can be judged like the first, and
@@ -86,10 +86,8 @@ pub struct TakingCode {
     pub digest: TokenDigest,
     /// The record that was looked at, and by which it was decided to take it.
     pub record: Vec<u8>,
-    /// When the access token that it gives will end.
-    pub tokens_until: Timestamp,
-    /// The family that it gives, if its client may refresh.
-    pub family: Option<NewFamily>,
+    /// The family that it gives.
+    pub family: NewFamily,
     /// When it is taken.
     pub now: Timestamp,
 }
@@ -146,7 +144,7 @@ impl fmt::Debug for TokenDigest {
 impl TakingCode {
     /// Until when a second use must be known: as long as anything may be left of what the first one gave.
     pub(super) fn remembered_until(&self) -> Timestamp {
-        self.family.as_ref().map_or(self.tokens_until, |family| family.end.max(self.tokens_until))
+        self.family.end.max(self.family.tokens_until)
     }
 }
 

@@ -51,6 +51,7 @@ macro_rules! conforms {
             a_code_and_what_it_gives_are_new_or_nothing_happens,
             of_many_who_take_what_is_there_once_one_has_it,
             what_is_there_once_ends_and_is_swept,
+            what_is_there_for_good_stays,
         );
         $crate::store::conformance::conforms!($bench, families:
             a_rotation_survives_and_the_parent_gives_the_same_successor,
@@ -59,11 +60,10 @@ macro_rules! conforms {
             a_grandparent_ends_its_family_at_any_time,
             of_many_reuses_at_once_one_ends_the_family,
             a_clock_that_lies_behind_is_within_the_grace,
+            waiting_is_no_part_of_the_grace,
             a_family_ends_when_nobody_uses_it,
             no_rotation_goes_beyond_the_end_of_its_family,
             a_parent_that_was_about_to_end_has_its_grace,
-            a_record_that_changed_is_looked_at_again,
-            of_many_who_replace_a_record_one_does,
             a_successor_that_is_known_changes_nothing,
             a_family_that_is_revoked_is_in_the_feed_with_its_last_token,
             of_many_who_revoke_a_family_one_does,

@@ -1,7 +1,7 @@
 //! What users have agreed to, so that they are not asked again.
 //!
-//! A consent ends nothing by itself: who withdraws one narrows or revokes the families of that client and user first, and
-//! then forgets the consent. A crash in between leaves a consent that can be withdrawn again.
+//! A consent ends nothing by itself: who withdraws one revokes the families of that client and user first, then forgets the
+//! consent, and looks for families once more. A crash in between leaves a consent that can be withdrawn again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

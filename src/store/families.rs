@@ -8,6 +8,8 @@
 
 mod kept;
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 
 pub(super) use kept::{KeptFamily, Shown, SpentParent};
@@ -38,14 +40,6 @@ pub trait FamilyStore: Send + Sync {
     /// [`StoreError::NotNew`] if the successor's digest is known, [`StoreError`] if the store cannot be written.
     async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError>;
 
-    /// Puts another record in the place of the one with version `before`. False if another one is there meanwhile, or no
-    /// family, and then nothing has changed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store cannot be written.
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError>;
-
     /// Ends a family: its tokens are unknown, and its root is in the feed of revocations. False if there is none, and then
     /// nothing has changed.
     ///
@@ -54,7 +48,7 @@ pub trait FamilyStore: Send + Sync {
     /// [`StoreError`] if the store cannot be written.
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError>;
 
-    /// The families of a client or a user that have not ended at `now`, ordered by their roots, from behind the root
+    /// The families of a client or a user of which anything lives at `now`, a refresh token or an access token, ordered by their roots, from behind the root
     /// `after`; at most [`FAMILY_PAGE`] at once, and fewer only if there are no more.
     ///
     /// # Errors
@@ -102,8 +96,6 @@ pub struct Family {
     pub subject: String,
     /// What was granted, sealed.
     pub record: Vec<u8>,
-    /// One more at every change of the record.
-    pub version: u64,
     /// Until when its leaf is good, if nobody uses that; never behind `end`.
     pub until: Timestamp,
     /// When the last access token that it gave ends. One that comes with a successor in grace ends no later.
@@ -135,8 +127,6 @@ pub enum Refresh {
 pub struct Rotation {
     /// Of the token that is shown.
     pub shown: TokenDigest,
-    /// The version of the record by which it was decided.
-    pub version: u64,
     /// Of its successor.
     pub leaf: TokenDigest,
     /// The successor, sealed under a key that comes from the token that is shown.
@@ -145,8 +135,11 @@ pub struct Rotation {
     pub until: Timestamp,
     /// When the access token that comes with it ends.
     pub tokens_until: Timestamp,
-    /// When it happens.
+    /// When it is asked for, by which it is judged what the token is worth.
     pub now: Timestamp,
+    /// The same moment by a clock that nobody sets: what passes from there to the backend's turn is waiting, and the grace
+    /// begins after it. A client whose answer is lost to a slow store must find the grace before it.
+    pub asked: Instant,
 }
 
 /// What became of a rotation.
@@ -161,8 +154,6 @@ pub enum Rotated {
         /// Its successor.
         successor: Vec<u8>,
     },
-    /// The record is another one meanwhile: look again. Nothing has changed.
-    Changed,
     /// It was spent before that, so its family, which was this one, has ended.
     Reused(Family),
     /// There is none, or none any more.

@@ -10,7 +10,9 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use narrowgate::app::{Running, StartError};
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{self, AuthorizationServer, Config, Environment, KeyOrigin, Signing, StoreLocation};
+use narrowgate::config::{
+    self, AuthorizationServer, Config, Environment, KeyOrigin, Signing, StoreLocation, UserLogin,
+};
 use narrowgate::oauth::{ClientRef, SigningAlgorithm};
 use narrowgate::secret::Secret;
 use narrowgate::store::{EmbeddedStore, StoreError};
@@ -73,6 +75,11 @@ impl House {
 
     pub fn signing(&mut self, keys: KeyOrigin) {
         self.config.issuer.as_mut().unwrap().signing.keys = keys;
+    }
+
+    /// Lets users log in.
+    pub fn login(&mut self) {
+        self.config.issuer.as_mut().unwrap().login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
     }
 
     pub fn resource_algorithm(&mut self, algorithm: SigningAlgorithm) {

@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use narrowgate::clock::Timestamp;
 use narrowgate::store::{
@@ -32,10 +33,6 @@ enum Event {
     Redeem(usize),
     /// A token of a family is shown, so many steps behind the one that is good.
     Show { family: usize, behind: usize },
-    /// A token is shown by who decided by an earlier record.
-    ShowLate(usize),
-    /// A user's grant is narrowed.
-    Narrow(usize),
     /// A family is revoked.
     Revoke(usize),
     /// What ended is swept.
@@ -50,8 +47,6 @@ fn any_event() -> impl Strategy<Value = Event> {
         6 => seconds.prop_map(Event::Pass),
         3 => family.clone().prop_map(Event::Redeem),
         16 => (family.clone(), behind).prop_map(|(family, behind)| Event::Show { family, behind }),
-        1 => family.clone().prop_map(Event::ShowLate),
-        1 => family.clone().prop_map(Event::Narrow),
         1 => family.prop_map(Event::Revoke),
         2 => Just(Event::Sweep),
     ]
@@ -91,8 +86,6 @@ impl Scene {
                 Event::Pass(seconds) => self.model.now += seconds,
                 Event::Redeem(family) => self.redeem(*family).await?,
                 Event::Show { family, behind } => self.show(*family, *behind).await?,
-                Event::ShowLate(family) => self.show_late(*family).await?,
-                Event::Narrow(family) => self.narrow(*family).await?,
                 Event::Revoke(family) => self.revoke(*family).await?,
                 Event::Sweep => {
                     self.store.sweep(self.now()).await.unwrap();
@@ -119,13 +112,7 @@ impl Scene {
             tokens_until: Timestamp(now.0 + LIFE.tokens),
             end: Timestamp(now.0 + LIFE.whole),
         };
-        let taking = TakingCode {
-            digest: code.digest,
-            record: code.record,
-            tokens_until: new.tokens_until,
-            family: Some(new),
-            now,
-        };
+        let taking = TakingCode { digest: code.digest, record: code.record, family: new, now };
         match self.store.take_code(&taking).await.unwrap() {
             Code::Fresh { .. } => {
                 prop_assert!(self.model.chains[family].is_none(), "a code gives one grant");
@@ -142,24 +129,24 @@ impl Scene {
         Ok(())
     }
 
-    fn rotation(&self, family: usize, at: usize, leaf: usize, version: u64) -> Rotation {
+    fn rotation(&self, family: usize, at: usize, leaf: usize) -> Rotation {
         let now = self.now();
         Rotation {
             shown: digest(&token(family, at)),
-            version,
             leaf: digest(&token(family, leaf)),
             successor: token(family, leaf).into_bytes(),
             until: Timestamp(now.0 + LIFE.idle),
             tokens_until: Timestamp(now.0 + LIFE.tokens),
             now,
+            asked: Instant::now(),
         }
     }
 
     async fn show(&mut self, family: usize, behind: usize) -> Result<(), TestCaseError> {
         let Some(chain) = &self.model.chains[family] else { return Ok(()) };
         let Some(at) = chain.leaf().checked_sub(behind) else { return Ok(()) };
-        let (next, version) = (chain.leaf() + 1, chain.version);
-        let told = self.store.rotate_refresh(&self.rotation(family, at, next, version)).await.unwrap();
+        let next = chain.leaf() + 1;
+        let told = self.store.rotate_refresh(&self.rotation(family, at, next)).await.unwrap();
         let expected = self.model.worth(family, at);
         match told {
             Rotated::Rotated => {
@@ -176,25 +163,7 @@ impl Scene {
                 self.model.revoke(family);
             }
             Rotated::Gone => prop_assert_eq!(expected, Worth::Nothing),
-            Rotated::Changed => prop_assert!(false, "nobody else changed the record"),
         }
-        Ok(())
-    }
-
-    async fn show_late(&self, family: usize) -> Result<(), TestCaseError> {
-        let Some(chain) = &self.model.chains[family] else { return Ok(()) };
-        let late = self.rotation(family, chain.leaf(), chain.leaf() + 1, chain.version + 1);
-        let told = self.store.rotate_refresh(&late).await.unwrap();
-        let is_good = self.model.worth(family, chain.leaf()) == Worth::Leaf;
-        prop_assert_eq!(told, if is_good { Rotated::Changed } else { Rotated::Gone });
-        Ok(())
-    }
-
-    async fn narrow(&mut self, family: usize) -> Result<(), TestCaseError> {
-        let Some(chain) = &mut self.model.chains[family] else { return Ok(()) };
-        let done = self.store.replace_record(&family.to_string(), chain.version, b"narrow").await.unwrap();
-        prop_assert_eq!(done, chain.is_kept);
-        chain.version += u64::from(done);
         Ok(())
     }
 
@@ -221,7 +190,7 @@ impl Scene {
                 prop_assert_eq!(worth, self.model.worth(family, at), "token {} of {}", at, family);
             }
             prop_assert_eq!(leaves, usize::from(self.model.stands(family)), "one leaf while it stands, and none after");
-            standing.extend(self.model.stands(family).then(|| family.to_string()));
+            standing.extend(self.model.is_listed(family).then(|| family.to_string()));
         }
         for of in [Whose::Client("app"), Whose::Subject("ann")] {
             let listed = self.store.families(of, None, self.now()).await.unwrap();

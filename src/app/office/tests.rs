@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::config::{Database, DatabaseEncryption, Environment, KeyFile, Signing, parse};
+use crate::config::{Database, DatabaseEncryption, Environment, KeyFile, Signing, UserLogin, parse};
 use crate::oauth::SigningAlgorithm;
 use crate::store::{
     Code, CodeStore, Consent, ConsentStore, ConsentedScopes, Family, FamilyStore, NewCode, Refresh, Revocation,
@@ -117,10 +117,6 @@ impl FamilyStore for Fragile {
 
     async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.kept()?.rotate_refresh(rotation).await
-    }
-
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        self.kept()?.replace_record(root, before, record).await
     }
 
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
@@ -284,6 +280,39 @@ async fn a_key_that_seals_no_more_changes_nothing() {
     let refused = bench.office(&config, Some(&first)).await.unwrap_err();
     assert!(matches!(refused, StartError::Keys(KeysError::WrongKey { .. })), "{refused}");
     assert_eq!(bench.store.key_ring().await.unwrap(), ring);
+}
+
+#[tokio::test]
+async fn what_users_have_in_memory_stays_theirs() {
+    let bench = Bench::new();
+    let mut config = config();
+    let pem = crate::secret::Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let server = config.issuer.as_mut().unwrap();
+    server.signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
+    server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+    let first = bench.office(&config, None).await.unwrap();
+    let sealed = first.issuing.seals.grants.seal(b"granted").unwrap();
+    config.issuer.as_mut().unwrap().issuer = "https://new.example".to_owned();
+    let second = bench.office(&config, Some(&first)).await.unwrap();
+    assert!(!Arc::ptr_eq(&first.issuing, &second.issuing));
+    assert_eq!(second.issuing.seals.grants.open(&sealed).unwrap().expose(), b"granted");
+}
+
+#[tokio::test]
+async fn a_key_that_opens_nothing_of_users_changes_nothing() {
+    let bench = Bench::new();
+    let mut config = config();
+    encrypted(&mut config);
+    let pem = crate::secret::Secret::new(rcgen::KeyPair::generate().unwrap().serialize_pem());
+    let server = config.issuer.as_mut().unwrap();
+    server.signing.keys = KeyOrigin::Files(vec![KeyFile { path: "k.pem".into(), pem }]);
+    server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+    let first = bench.office(&config, None).await.unwrap();
+    let right = config.issuer.as_mut().unwrap().signing.encryption.replace(crate::secret::Secret::new("5b".repeat(32)));
+    let refused = bench.office(&config, Some(&first)).await.unwrap_err();
+    assert!(matches!(refused, StartError::Keys(KeysError::WrongRoot { .. })), "{refused}");
+    config.issuer.as_mut().unwrap().signing.encryption = right;
+    bench.office(&config, None).await.unwrap();
 }
 
 /// Waits for what will come to be.

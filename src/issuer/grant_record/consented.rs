@@ -1,10 +1,10 @@
-//! A grant against what its user consents to by now: a consent that was withdrawn takes with it what it was given for.
+//! What a user is asked, or was granted by a code that nobody has taken yet, against what he consents to by now. A grant that
+//! stands is not held against it: whoever withdraws a consent ends the grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::GrantRecord;
 use crate::issuer::{Asked, Policy};
-use crate::oauth::ResourceIndicator;
 
 /// What a user consents to for one client: the scopes of each resource, by its key.
 type Consented = BTreeMap<String, BTreeSet<String>>;
@@ -19,11 +19,6 @@ pub fn consent_covers(asked: &Asked, policy: &Policy<'_>, consented: &Consented)
 }
 
 impl GrantRecord {
-    /// Whether the grant says anything about the resource with this key.
-    pub fn reaches(&self, key: &ResourceIndicator) -> bool {
-        self.resources.contains_key(key)
-    }
-
     /// What is left of the grant within what is still consented to; nothing if that is nothing.
     pub fn limited_to(mut self, consented: &Consented) -> Option<Self> {
         self.resources.retain(|key, scopes| {

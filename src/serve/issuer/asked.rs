@@ -29,8 +29,8 @@ use crate::serve::minting::Issued;
 use crate::telemetry::audit::{AuditLine, Deed};
 
 /// What was decided.
-enum Decided<'s> {
-    Token(Ready<'s>),
+enum Decided {
+    Token(Ready),
     Introspected(Value),
     Revoke(Option<TakenBack>),
     Push(Pushing),
@@ -92,12 +92,7 @@ async fn by<T>(until: tokio::time::Instant, work: impl Future<Output = Result<T,
 }
 
 /// Who asks, and what comes of it. Nothing has had an effect afterwards but that a proof was used up.
-async fn judge<'c>(
-    desk: &Desk,
-    call: &'c Call,
-    headers: &HeaderMap,
-    known: &mut Known,
-) -> Result<Decided<'c>, Refused> {
+async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
     let form = read(call, headers)?;
     known.grant = grant_label(&form);
@@ -156,13 +151,7 @@ pub(super) fn announces_form(headers: &HeaderMap) -> bool {
     is_form && kinds.next().is_none()
 }
 
-async fn decide<'c>(
-    desk: &Desk,
-    call: &'c Call,
-    client: &'c Client,
-    form: &Form,
-    known: &mut Known,
-) -> Result<Decided<'c>, Refused> {
+async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
     match call.endpoint {
         Endpoint::Token => token::decide(desk, snapshot, client, form, known).await.map(Decided::Token),
@@ -181,7 +170,7 @@ async fn decide<'c>(
 }
 
 /// Does what was decided, and writes it down.
-async fn do_it(desk: &Desk, call: &Call, decided: Decided<'_>, known: &Known) -> Result<Response, Refused> {
+async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Result<Response, Refused> {
     let snapshot = &call.snapshot;
     let line =
         |deed| AuditLine { client: known.client.as_deref(), ..AuditLine::new(deed, &call.request_id, call.peer) };

@@ -36,10 +36,16 @@ pub(super) fn issuer(snapshot: &Snapshot) -> Result<(Policy<'_>, &Issuing), Refu
     snapshot.policy().zip(snapshot.issuing.as_deref()).ok_or(Refused::NoIssuer)
 }
 
-/// Until when a refresh token is good that is given at `now`, if nobody uses it.
-pub(super) fn idle_until(server: &AuthorizationServer, record: &GrantRecord, now: Timestamp) -> Timestamp {
+/// Until when a refresh token is good that is given at `now` with an access token that ends at `tokens_until`, if nobody uses
+/// it: a client that comes back once its access token has ended finds it good.
+pub(super) fn idle_until(
+    server: &AuthorizationServer,
+    record: &GrantRecord,
+    now: Timestamp,
+    tokens_until: Timestamp,
+) -> Timestamp {
     let idle = (server.refresh_token_lifetime / 3).max(SHORTEST_IDLE);
-    Timestamp(now.0.saturating_add(idle.as_secs())).min(record.ends())
+    Timestamp(now.0.saturating_add(idle.as_secs())).max(tokens_until).min(record.ends())
 }
 
 /// A record as its family keeps it.
@@ -62,14 +68,14 @@ pub(in crate::serve) fn opened(seals: &Seals, family: &Family) -> Option<GrantRe
 ///
 /// # Errors
 ///
-/// [`NoGrant::Unreadable`], which is nobody's fault who asks.
-pub(super) fn record(issuing: &Issuing, family: &Family) -> Result<GrantRecord, NoGrant> {
+/// [`Refused::Unreadable`], which is nobody's fault who asks.
+pub(super) fn record(issuing: &Issuing, family: &Family) -> Result<GrantRecord, Refused> {
     opened(&issuing.seals, family).ok_or_else(|| {
         tracing::error!(
             root = family.root,
             "what a refresh family knows of its grant cannot be read; was the key of the store replaced?"
         );
-        NoGrant::Unreadable
+        Refused::Unreadable
     })
 }
 

@@ -19,7 +19,7 @@ use crate::issuer::{CodeRequest, Grant, GrantRecord, authorization_code, check_c
 use crate::secret::Secret;
 use crate::serve::minting::mint;
 use crate::snapshot::{Issuing, Snapshot};
-use crate::store::{Code, NewFamily, TakingCode, TokenDigest};
+use crate::store::{Code, NewFamily, Refresh, StoreError, TakingCode, TokenDigest};
 
 /// What becomes of a code that was shown.
 pub(super) enum Redemption {
@@ -67,7 +67,7 @@ pub(super) async fn decide(
     let opened = codes::opened(&request.code, &sealed).filter(|opened| opened.grant.root().to_string() == root);
     let opened = opened.ok_or_else(|| {
         tracing::error!(root, "what a code stands for cannot be read");
-        NoGrant::Unreadable
+        Refused::Unreadable
     })?;
     known.learn_grant(opened.grant.root().to_string(), opened.grant.subject().to_string());
     check_code(client, &opened.grant, opened.binding(), request)?;
@@ -117,6 +117,19 @@ impl Redemption {
     }
 }
 
+/// Takes a code. A store that fails may have taken it all the same, and whoever shows it again would end what it gave. Then a
+/// family stands whose token only we know.
+async fn take(issuing: &Issuing, taking: &TakingCode) -> Result<Code, StoreError> {
+    let fault = match issuing.store.take_code(taking).await {
+        Err(fault @ StoreError::Unusable(_)) => fault,
+        told => return told,
+    };
+    match issuing.store.look_up_refresh(&taking.family.leaf, taking.now).await {
+        Ok(Refresh::Leaf(family)) => Ok(Code::Fresh { record: taking.record.clone(), root: family.root }),
+        Ok(_) | Err(_) => Err(fault),
+    }
+}
+
 enum Taken {
     Given(Box<Given>),
     Again { root: String, tokens_until: Timestamp },
@@ -131,7 +144,7 @@ impl Redeemed {
         // Where nobody may have it, nobody does.
         let token = Secret::random_token()?;
         let (until, end) = match self.may_refresh {
-            true => (given::idle_until(policy.server, &self.record, now), self.record.ends()),
+            true => (given::idle_until(policy.server, &self.record, now, tokens_until), self.record.ends()),
             false => (tokens_until, tokens_until),
         };
         let family = NewFamily {
@@ -143,8 +156,8 @@ impl Redeemed {
             tokens_until,
             end,
         };
-        let taking = TakingCode { digest: self.digest, record: self.sealed, tokens_until, family: Some(family), now };
-        match issuing.store.take_code(&taking).await? {
+        let taking = TakingCode { digest: self.digest, record: self.sealed, family, now };
+        match take(issuing, &taking).await? {
             Code::Fresh { root, .. } => {
                 if still_agreed(issuing, self.consent, &self.record).await?.as_ref() != Some(&self.record) {
                     given::end(issuing, &root, tokens_until).await?;

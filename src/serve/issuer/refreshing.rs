@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: a rotation for a request that is refused. It burns nothing.
 
+use std::time::Instant;
+
 use super::asked::Known;
 use super::given::{self, Given, SUCCESSOR};
 use super::refused::{NoGrant, Refused};
@@ -14,24 +16,20 @@ use crate::config::{Client, GrantType};
 use crate::issuer::{Grant, GrantRecord, RefreshRequest, Refusal, check_open_grant, refresh_token};
 use crate::secret::Secret;
 use crate::serve::minting::mint;
-use crate::snapshot::{Issuing, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::store::sealing::SealingKey;
 use crate::store::{Family, Refresh, Rotated, Rotation, TokenDigest};
 
-/// How often a token is looked at again that somebody else changes meanwhile.
-const LOOKS: usize = 5;
-
 /// A refresh token that was shown, and what becomes of it.
-pub(super) struct Refreshing<'s> {
-    client: &'s Client,
-    request: RefreshRequest,
+pub(super) struct Refreshing {
+    shown: Secret,
     turn: Turn,
 }
 
 /// What a token is worth, once it was decided what it gives.
 enum Turn {
     /// It is good.
-    Next { family: Family, record: Box<GrantRecord>, grant: Box<Grant> },
+    Next { record: Box<GrantRecord>, grant: Box<Grant> },
     /// It was good just now.
     SameAgain { family: Family, grant: Box<Grant>, successor: Vec<u8> },
     /// Whoever shows it may not have it.
@@ -43,25 +41,21 @@ enum Turn {
 /// # Errors
 ///
 /// [`Refused`] says why it is nothing.
-pub(super) async fn decide<'s>(
+pub(super) async fn decide(
     snapshot: &Snapshot,
-    client: &'s Client,
+    client: &Client,
     request: RefreshRequest,
     known: &mut Known,
-) -> Result<Refreshing<'s>, Refused> {
+) -> Result<Refreshing, Refused> {
     check_open_grant(client, GrantType::RefreshToken)?;
     let (_, issuing) = given::issuer(snapshot)?;
-    let found = look_up(issuing, &request).await?;
+    let digest = TokenDigest::of(request.refresh_token.expose());
+    let found = issuing.store.look_up_refresh(&digest, Timestamp::now()).await?;
     if let Refresh::Leaf(family) | Refresh::Grace { family, .. } | Refresh::Reused(family) = &found {
         known.learn_grant(family.root.clone(), family.subject.clone());
     }
     let turn = turn(snapshot, client, &request, found)?;
-    Ok(Refreshing { client, request, turn })
-}
-
-async fn look_up(issuing: &Issuing, request: &RefreshRequest) -> Result<Refresh, Refused> {
-    let digest = TokenDigest::of(request.refresh_token.expose());
-    Ok(issuing.store.look_up_refresh(&digest, Timestamp::now()).await?)
+    Ok(Refreshing { shown: request.refresh_token, turn })
 }
 
 fn turn(snapshot: &Snapshot, client: &Client, request: &RefreshRequest, found: Refresh) -> Result<Turn, Refused> {
@@ -82,12 +76,12 @@ fn turn(snapshot: &Snapshot, client: &Client, request: &RefreshRequest, found: R
     given::check_time(&record, Timestamp::now())?;
     let grant = Box::new(refresh_token(&policy, client, &record, &request.wanted)?);
     Ok(match successor {
-        None => Turn::Next { family, record: Box::new(record), grant },
+        None => Turn::Next { record: Box::new(record), grant },
         Some(successor) => Turn::SameAgain { family, grant, successor },
     })
 }
 
-impl Refreshing<'_> {
+impl Refreshing {
     /// Does it.
     ///
     /// # Errors
@@ -95,60 +89,50 @@ impl Refreshing<'_> {
     /// [`Refused`]; the token is worth then what it was worth before, or its family has ended.
     pub(super) async fn commit(self, snapshot: &Snapshot) -> Result<Given, Refused> {
         let (_, issuing) = given::issuer(snapshot)?;
-        let Self { client, request, mut turn } = self;
-        for _ in 0..LOOKS {
-            let given = match turn {
-                Turn::Reused(family) => {
-                    given::end(issuing, &family.root, family.tokens_until).await?;
-                    return Err(NoGrant::RefreshReused.into());
-                }
-                Turn::SameAgain { family, grant, successor } => {
-                    return same_again(snapshot, &request.refresh_token, &family, *grant, &successor);
-                }
-                Turn::Next { family, record, grant } => {
-                    rotate(snapshot, &request.refresh_token, &family, &record, &grant).await?
-                }
-            };
-            match given {
-                Some(given) => return Ok(given),
-                None => turn = self::turn(snapshot, client, &request, look_up(issuing, &request).await?)?,
+        match self.turn {
+            Turn::Reused(family) => {
+                given::end(issuing, &family.root, family.tokens_until).await?;
+                Err(NoGrant::RefreshReused.into())
             }
+            Turn::SameAgain { family, grant, successor } => {
+                same_again(snapshot, &self.shown, &family, *grant, &successor)
+            }
+            Turn::Next { record, grant } => rotate(snapshot, &self.shown, &record, *grant).await,
         }
-        Err(Refused::Unavailable("a refresh token was changed again and again meanwhile".to_owned()))
     }
 }
 
-/// Puts a successor in the place of a token; nothing if it is worth something else meanwhile.
-async fn rotate(
-    snapshot: &Snapshot,
-    shown: &Secret,
-    family: &Family,
-    record: &GrantRecord,
-    grant: &Grant,
-) -> Result<Option<Given>, Refused> {
+/// Puts a successor in the place of a token; gives the one that somebody else has put there meanwhile.
+async fn rotate(snapshot: &Snapshot, shown: &Secret, record: &GrantRecord, grant: Grant) -> Result<Given, Refused> {
     let (policy, issuing) = given::issuer(snapshot)?;
-    let now = Timestamp::now();
-    let minted = mint(&policy, grant, &issuing.keys.load(), now)?;
+    let (now, asked) = (Timestamp::now(), Instant::now());
+    let minted = mint(&policy, &grant, &issuing.keys.load(), now)?;
     let successor = Secret::random_token()?;
     let sealed = SealingKey::of_token(shown, SUCCESSOR).seal(successor.expose());
+    let tokens_until = minted.access_token().expires();
     let rotation = Rotation {
         shown: TokenDigest::of(shown.expose()),
-        version: family.version,
         leaf: TokenDigest::of(successor.expose()),
         successor: sealed.map_err(|fault| Refused::Unavailable(fault.to_string()))?,
-        until: given::idle_until(policy.server, record, now),
-        tokens_until: minted.access_token().expires(),
+        until: given::idle_until(policy.server, record, now, tokens_until),
+        tokens_until,
         now,
+        asked,
     };
     match issuing.store.rotate_refresh(&rotation).await? {
-        Rotated::Rotated => Ok(Some(Given { minted, refresh_token: Some(successor) })),
-        Rotated::Changed | Rotated::Grace { .. } => Ok(None),
+        Rotated::Rotated => Ok(Given { minted, refresh_token: Some(successor) }),
+        Rotated::Grace { family, successor } => same_again(snapshot, shown, &family, grant, &successor),
         Rotated::Reused(family) => {
             issuing.revocations.add(&family.root, family.tokens_until);
             Err(NoGrant::RefreshReused.into())
         }
         Rotated::Gone => Err(NoGrant::RefreshUnknown.into()),
     }
+}
+
+fn unreadable(root: &str) -> Refused {
+    tracing::error!(root, "the successor of a refresh token cannot be read; was the store damaged?");
+    Refused::Unreadable
 }
 
 /// The successor once more, with a token that a revocation of the family ends as well.
@@ -160,7 +144,7 @@ fn same_again(
     sealed: &[u8],
 ) -> Result<Given, Refused> {
     let (policy, issuing) = given::issuer(snapshot)?;
-    let successor = SealingKey::of_token(shown, SUCCESSOR).open(sealed).map_err(|_| NoGrant::Unreadable)?;
+    let successor = SealingKey::of_token(shown, SUCCESSOR).open(sealed).map_err(|_| unreadable(&family.root))?;
     let grant = grant.ending_by(family.tokens_until);
     let minted = mint(&policy, &grant, &issuing.keys.load(), Timestamp::now())?;
     Ok(Given { minted, refresh_token: Some(successor) })

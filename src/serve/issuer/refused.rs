@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Call;
 use super::throttle::Failure;
-use crate::issuer::{AuthorizationFault, ClientFault, NotAsked, PageFault, Refusal};
+use crate::issuer::{AuthorizationFault, ClientFault, Endpoint, NotAsked, PageFault, Refusal};
 use crate::oauth::{OAuthError, Rejection};
 use crate::secret::NoRandomness;
 use crate::store::StoreError;
@@ -16,6 +16,9 @@ use crate::token::mint::NotMinted;
 
 /// After how many seconds it may be worth to ask again what cannot be answered now.
 const LATER: u64 = 5;
+/// The same where tokens are had. A rotation may have happened of which nobody was told, and the spent token gives its
+/// successor for [`GRACE_SECONDS`](crate::store::GRACE_SECONDS) only, of which a store may have used up four.
+const SOON: u64 = 1;
 
 /// Why a caller gets nothing.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,9 @@ pub(super) enum Refused {
     /// What a user granted is not to be had for what was shown.
     #[error("{0}")]
     Grant(#[from] NoGrant),
+    /// What is kept of a grant cannot be read, which is no fault of its client's.
+    #[error("what is kept of the grant cannot be read")]
+    Unreadable,
     /// What was pushed could not be asked of a user.
     #[error("{0}")]
     NotAsked(NotAsked),
@@ -100,9 +106,6 @@ pub(super) enum NoGrant {
     /// The user does not agree any more.
     #[error("the user has withdrawn his consent")]
     Withdrawn,
-    /// What is kept of it cannot be read.
-    #[error("what is kept of the grant cannot be read")]
-    Unreadable,
 }
 
 impl From<StoreError> for Refused {
@@ -140,7 +143,8 @@ impl Refused {
                 NotMinted::ClientId => Some(OAuthError::UnauthorizedClient),
                 NotMinted::Randomness | NotMinted::NoKey(_) | NotMinted::Signature => None,
             },
-            Self::Throttled { .. }
+            Self::Unreadable
+            | Self::Throttled { .. }
             | Self::PushedTooOften { .. }
             | Self::Unavailable(_)
             | Self::TooSlow
@@ -199,7 +203,10 @@ impl Refused {
                 (StatusCode::TOO_MANY_REQUESTS, Some(*seconds))
             }
             (None, Self::NoIssuer) => (StatusCode::NOT_FOUND, None),
-            (None, _) => (StatusCode::SERVICE_UNAVAILABLE, Some(LATER)),
+            (None, _) => {
+                let wait = if call.endpoint == Endpoint::Token { SOON } else { LATER };
+                (StatusCode::SERVICE_UNAVAILABLE, Some(wait))
+            }
         };
         let mut body = json!({ "error_description": self.description(), "request_id": call.request_id });
         if let Some(code) = self.code() {

@@ -27,13 +27,13 @@ use crate::token::mint::MintedToken;
 use crate::token::{self, GenuineToken, Presented};
 
 /// What was decided that a client gets.
-pub(super) enum Ready<'s> {
+pub(super) enum Ready {
     /// A token that only has to be signed.
     Token { grant: Box<Grant>, issued_as: Option<TokenType> },
     /// What a code gives.
     Code(Redemption),
     /// What a refresh token gives.
-    Refresh(Box<Refreshing<'s>>),
+    Refresh(Box<Refreshing>),
 }
 
 /// A token, and what its answer says beside it.
@@ -48,13 +48,13 @@ pub(super) struct Answer {
 /// # Errors
 ///
 /// [`Refused`] says why it is nothing.
-pub(super) async fn decide<'s>(
+pub(super) async fn decide(
     desk: &Desk,
     snapshot: &Snapshot,
-    client: &'s Client,
+    client: &Client,
     form: &Form,
     known: &mut Known,
-) -> Result<Ready<'s>, Refused> {
+) -> Result<Ready, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
     if grant_type(form)?.is_of_users() && policy.server.login.is_none() {
         return Err(Refusal::GrantTypeUnknown.into());
@@ -88,7 +88,7 @@ pub(super) async fn decide<'s>(
     Ok(Ready::Token { grant: Box::new(grant), issued_as })
 }
 
-impl Ready<'_> {
+impl Ready {
     /// Signs it, and uses up what it was got for.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub(crate) async fn looking_at_a_code_takes_nothing(bench: &impl Bench) {
     for _ in 0..2 {
         assert_eq!(store.peek_code(&digest, BEGIN).await.unwrap(), fresh());
     }
-    assert_eq!(store.take_code(&taking("a", None)).await.unwrap(), fresh());
+    assert_eq!(store.take_code(&taking("a", family("a"))).await.unwrap(), fresh());
     assert_eq!(store.peek_code(&digest, BEGIN).await.unwrap(), spent());
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn of_many_who_take_a_code_one_has_it_and_its_family(bench: &im
     store.save_code(&code("a")).await.unwrap();
     let taken = at_once(&store, |store, at| async move {
         let family = NewFamily { leaf: digest(&format!("leaf {at}")), ..family("a") };
-        (at, store.take_code(&taking("a", Some(family))).await.unwrap())
+        (at, store.take_code(&taking("a", family)).await.unwrap())
     })
     .await;
     let (won, late): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(_, taken)| *taken == fresh());
@@ -47,17 +47,18 @@ pub(crate) async fn of_many_who_take_a_code_one_has_it_and_its_family(bench: &im
 pub(crate) async fn a_code_is_taken_as_it_was_looked_at(bench: &impl Bench) {
     let store = bench.open();
     store.save_code(&code("a")).await.unwrap();
-    let other = TakingCode { record: b"granted b".to_vec(), ..taking("a", Some(family("a"))) };
+    let other = TakingCode { record: b"granted b".to_vec(), ..taking("a", family("a")) };
     assert_eq!(store.take_code(&other).await.unwrap(), Code::Unknown);
     assert_eq!(store.look_up_refresh(&digest("a"), BEGIN).await.unwrap(), Refresh::Unknown);
-    assert_eq!(store.take_code(&taking("a", None)).await.unwrap(), fresh(), "nothing was burnt");
+    assert_eq!(store.take_code(&taking("a", family("a"))).await.unwrap(), fresh(), "nothing was burnt");
 }
 
 pub(crate) async fn a_spent_code_is_known_by_its_root_while_anything_is_left(bench: &impl Bench) {
     let store = bench.open();
     begin(&*store, "a", family("a")).await;
     store.save_code(&code("b")).await.unwrap();
-    store.take_code(&taking("b", None)).await.unwrap();
+    let short = NewFamily { until: TOKENS, end: TOKENS, ..family("b") };
+    store.take_code(&taking("b", short)).await.unwrap();
     drop(store);
     let store = bench.open();
     for (name, last) in [("b", TOKENS), ("a", END)] {
@@ -65,7 +66,7 @@ pub(crate) async fn a_spent_code_is_known_by_its_root_while_anything_is_left(ben
         let record = format!("granted {name}").into_bytes();
         let known = Code::Spent { record, root: name.to_owned(), tokens_until: TOKENS };
         assert_eq!(store.peek_code(&code(name).digest, last).await.unwrap(), known, "{name}");
-        let again = TakingCode { now: last, ..taking(name, None) };
+        let again = TakingCode { now: last, ..taking(name, family("c")) };
         assert_eq!(store.take_code(&again).await.unwrap(), known, "{name}");
         let after = Timestamp(last.0 + 1);
         assert_eq!(store.peek_code(&code(name).digest, after).await.unwrap(), Code::Unknown, "{name}");
@@ -76,7 +77,7 @@ pub(crate) async fn a_code_that_ended_is_unknown_and_swept(bench: &impl Bench) {
     let store = bench.open();
     let (last, late) = (Timestamp(1_060), Timestamp(1_061));
     store.save_code(&code("a")).await.unwrap();
-    let too_late = TakingCode { now: late, ..taking("a", Some(family("a"))) };
+    let too_late = TakingCode { now: late, ..taking("a", family("a")) };
     assert_eq!(store.take_code(&too_late).await.unwrap(), Code::Unknown);
     assert_eq!(store.look_up_refresh(&digest("a"), BEGIN).await.unwrap(), Refresh::Unknown);
     store.sweep(last).await.unwrap();
@@ -94,9 +95,9 @@ pub(crate) async fn a_code_and_what_it_gives_are_new_or_nothing_happens(bench: &
     store.save_code(&code("b")).await.unwrap();
     let same_root = NewCode { root: "a".to_owned(), ..code("c") };
     store.save_code(&same_root).await.unwrap();
-    let same_leaf = store.take_code(&taking("b", Some(family("a")))).await;
+    let same_leaf = store.take_code(&taking("b", family("a"))).await;
     assert!(matches!(same_leaf, Err(StoreError::NotNew)), "{same_leaf:?}");
-    let same_root = store.take_code(&taking("c", Some(family("c")))).await;
+    let same_root = store.take_code(&taking("c", family("c"))).await;
     assert!(matches!(same_root, Err(StoreError::NotNew)), "{same_root:?}");
     for name in ["b", "c"] {
         let code = store.peek_code(&code(name).digest, BEGIN).await.unwrap();
@@ -121,6 +122,16 @@ pub(crate) async fn of_many_who_take_what_is_there_once_one_has_it(bench: &impl 
     assert_eq!(taken.into_iter().flatten().collect::<Vec<_>>(), [there]);
     assert_eq!(store.peek_once("login", Timestamp(50)).await.unwrap(), None);
     assert!(store.put_once("login", b"", Timestamp(100)).await.unwrap(), "the name is free again");
+}
+
+pub(crate) async fn what_is_there_for_good_stays(bench: &impl Bench) {
+    let store = bench.open();
+    assert!(store.put_once("proof", b"sealed", Timestamp(u64::MAX)).await.unwrap());
+    store.sweep(Timestamp(u64::MAX)).await.unwrap();
+    drop(store);
+    let store = bench.open();
+    assert!(!store.put_once("proof", b"other", Timestamp(u64::MAX)).await.unwrap());
+    assert_eq!(store.peek_once("proof", Timestamp(u64::MAX)).await.unwrap().unwrap(), b"sealed");
 }
 
 pub(crate) async fn what_is_there_once_ends_and_is_swept(bench: &impl Bench) {

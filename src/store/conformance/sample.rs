@@ -1,5 +1,7 @@
 //! Codes and families as the checks need them: one of each kind, told apart by a name.
 
+use std::time::Instant;
+
 use crate::clock::Timestamp;
 use crate::store::{Code, NewCode, NewFamily, Rotation, Store, TakingCode, TokenDigest};
 
@@ -31,9 +33,9 @@ fn record(name: &str) -> Vec<u8> {
 }
 
 /// The taking of that code.
-pub(super) fn taking(name: &str, family: Option<NewFamily>) -> TakingCode {
+pub(super) fn taking(name: &str, family: NewFamily) -> TakingCode {
     let digest = code(name).digest;
-    TakingCode { digest, record: record(name), tokens_until: TOKENS, family, now: BEGIN }
+    TakingCode { digest, record: record(name), family, now: BEGIN }
 }
 
 /// A family of `app` and `ann`, whose leaf is the name.
@@ -52,7 +54,7 @@ pub(super) fn family(name: &str) -> NewFamily {
 /// Begins a family by its code.
 pub(super) async fn begin(store: &dyn Store, name: &str, family: NewFamily) {
     store.save_code(&code(name)).await.unwrap();
-    let taken = store.take_code(&taking(name, Some(family))).await.unwrap();
+    let taken = store.take_code(&taking(name, family)).await.unwrap();
     assert_eq!(taken, Code::Fresh { record: record(name), root: name.to_owned() });
 }
 
@@ -60,12 +62,12 @@ pub(super) async fn begin(store: &dyn Store, name: &str, family: NewFamily) {
 pub(super) fn rotation(shown: &str, leaf: &str, now: u64) -> Rotation {
     Rotation {
         shown: digest(shown),
-        version: 1,
         leaf: digest(leaf),
         successor: sealed(leaf),
         until: Timestamp(now + 4_000),
         tokens_until: Timestamp(now + 300),
         now: Timestamp(now),
+        asked: Instant::now(),
     }
 }
 

@@ -64,12 +64,10 @@ impl CodeStore for EmbeddedStore {
             if *record != taking.record {
                 return Ok(Ending::Dropped(Ok(Code::Unknown)));
             }
-            if let Some(family) = &taking.family
-                && !families::begin(transaction, root, family)?
-            {
+            if !families::begin(transaction, root, &taking.family)? {
                 return Ok(Ending::Dropped(Err(StoreError::NotNew)));
             }
-            let (tokens_until, until) = (taking.tokens_until.0, taking.remembered_until().0);
+            let (tokens_until, until) = (taking.family.tokens_until.0, taking.remembered_until().0);
             codes.insert(taking.digest.as_bytes(), (&**root, &**record, Some(tokens_until), until))?;
             Ok(Ending::Kept(Ok(worth)))
         })

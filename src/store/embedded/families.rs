@@ -10,12 +10,11 @@ use crate::store::{
     FAMILY_PAGE, Family, FamilyStore, NewFamily, Refresh, Rotated, Rotation, StoreError, TokenDigest, Whose,
 };
 
-/// Client, user, record and its version; the ends of the leaf, of the access tokens and of itself; the leaf; its parent.
+/// Client, user, record; the ends of the leaf, of the access tokens and of itself; the leaf; its parent.
 type Row = (
     &'static str,
     &'static str,
     &'static [u8],
-    u64,
     u64,
     u64,
     u64,
@@ -69,14 +68,13 @@ fn family(families: &impl ReadableTable<&'static str, Row>, root: &str) -> Resul
 }
 
 fn read(root: &str, row: <Row as redb::Value>::SelfType<'_>) -> KeptFamily {
-    let (client, subject, record, version, until, tokens_until, end, leaf, parent) = row;
+    let (client, subject, record, until, tokens_until, end, leaf, parent) = row;
     KeptFamily {
         family: Family {
             root: root.to_owned(),
             client: client.to_owned(),
             subject: subject.to_owned(),
             record: record.to_vec(),
-            version,
             until: Timestamp(until),
             tokens_until: Timestamp(tokens_until),
             end: Timestamp(end),
@@ -98,7 +96,6 @@ fn put(transaction: &WriteTransaction, kept: &KeptFamily) -> Result<(), redb::Er
         &*family.client,
         &*family.subject,
         &*family.record,
-        family.version,
         family.until.0,
         family.tokens_until.0,
         family.end.0,
@@ -128,10 +125,11 @@ fn rotate(transaction: &WriteTransaction, mut kept: KeptFamily, rotation: &Rotat
     if tokens.get(rotation.leaf.as_bytes())?.is_some() {
         return Ok(false);
     }
-    let spent_until = rotation.spent_until(kept.family.until);
+    let rotated_at = rotation.turn();
+    let spent_until = SpentParent::known_until(rotated_at, kept.family.until);
     tokens.insert(rotation.shown.as_bytes(), (&*kept.family.root, spent_until.0))?;
     drop(tokens);
-    kept.rotate(rotation);
+    kept.rotate(rotation, rotated_at);
     put(transaction, &kept)?;
     Ok(true)
 }
@@ -173,7 +171,6 @@ impl FamilyStore for EmbeddedStore {
             drop((tokens, families));
             let Some(found) = found else { return Ok(Ending::Dropped(Ok(Rotated::Gone))) };
             Ok(match found.shown(shown, now) {
-                Shown::Leaf if found.family.version != rotation.version => Ending::Dropped(Ok(Rotated::Changed)),
                 Shown::Leaf if rotate(transaction, found.clone(), &rotation)? => Ending::Kept(Ok(Rotated::Rotated)),
                 Shown::Leaf => Ending::Dropped(Err(StoreError::NotNew)),
                 Shown::Grace(successor) => Ending::Dropped(Ok(Rotated::Grace { family: found.family, successor })),
@@ -184,21 +181,6 @@ impl FamilyStore for EmbeddedStore {
             })
         })
         .await?
-    }
-
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        let (root, record) = (root.to_owned(), record.to_vec());
-        self.write(move |transaction| {
-            let found = family(&transaction.open_table(FAMILIES)?, &root)?;
-            let Some(mut found) = found.filter(|found| found.family.version == before) else {
-                return Ok(Ending::Dropped(false));
-            };
-            found.family.record = record;
-            found.family.version += 1;
-            put(transaction, &found)?;
-            Ok(Ending::Kept(true))
-        })
-        .await
     }
 
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
@@ -225,7 +207,7 @@ impl FamilyStore for EmbeddedStore {
                 if (of_kind, of_owner) != (kind, &*owner) || page.len() == FAMILY_PAGE {
                     break;
                 }
-                let found = family(&families, root)?.filter(|found| !found.has_ended(now));
+                let found = family(&families, root)?.filter(|found| found.kept_until() >= now);
                 page.extend(found.filter(|_| after.as_deref() != Some(root)).map(|found| found.family));
             }
             Ok(page)

@@ -36,11 +36,7 @@ impl KeptFamily {
     pub(in crate::store) fn begin(root: &str, new: &NewFamily) -> Self {
         let NewFamily { client, subject, record, leaf, until, tokens_until, end } = new.clone();
         let (root, until) = (root.to_owned(), until.min(end));
-        Self {
-            family: Family { root, client, subject, record, version: 1, until, tokens_until, end },
-            leaf,
-            parent: None,
-        }
+        Self { family: Family { root, client, subject, record, until, tokens_until, end }, leaf, parent: None }
     }
 
     /// Whether it has ended, by its end or because nobody used it.
@@ -61,10 +57,10 @@ impl KeptFamily {
         }
     }
 
-    /// Puts the successor in the leaf's place.
-    pub(in crate::store) fn rotate(&mut self, rotation: &Rotation) {
-        let Rotation { shown, leaf, successor, until, tokens_until, now, .. } = rotation.clone();
-        self.parent = Some(SpentParent { digest: shown, rotated_at: now, successor });
+    /// Puts the successor in the leaf's place, at a time that [`Rotation::turn`] gave.
+    pub(in crate::store) fn rotate(&mut self, rotation: &Rotation, rotated_at: Timestamp) {
+        let Rotation { shown, leaf, successor, until, tokens_until, .. } = rotation.clone();
+        self.parent = Some(SpentParent { digest: shown, rotated_at, successor });
         self.leaf = leaf;
         self.family.until = until.min(self.family.end);
         self.family.tokens_until = tokens_until.max(self.family.tokens_until);
@@ -76,10 +72,17 @@ impl KeptFamily {
     }
 }
 
-impl Rotation {
+impl SpentParent {
     /// Until when it must be known that a token was spent, which was good until `until`: as long as it might be shown in
     /// good faith, and then through the grace.
-    pub(in crate::store) fn spent_until(&self, until: Timestamp) -> Timestamp {
-        until.max(Timestamp(self.now.0.saturating_add(GRACE_SECONDS)))
+    pub(in crate::store) fn known_until(rotated_at: Timestamp, until: Timestamp) -> Timestamp {
+        until.max(Timestamp(rotated_at.0.saturating_add(GRACE_SECONDS)))
+    }
+}
+
+impl Rotation {
+    /// When it has its turn, which is now: ask once nobody else can change the family any more.
+    pub(in crate::store) fn turn(&self) -> Timestamp {
+        Timestamp(self.now.0.saturating_add(self.asked.elapsed().as_secs()))
     }
 }

@@ -64,13 +64,11 @@ impl CodeStore for MemoryStore {
         if *record != taking.record {
             return Ok(Code::Unknown);
         }
-        if let Some(family) = &taking.family {
-            kept.families.begin(root, family)?;
-        }
+        kept.families.begin(root, &taking.family)?;
         let spent = KeptCode {
             root: root.clone(),
             record: record.clone(),
-            spent: Some(taking.tokens_until),
+            spent: Some(taking.family.tokens_until),
             until: taking.remembered_until(),
         };
         kept.codes.codes.insert(taking.digest, spent);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::{Kept, MemoryStore};
 use crate::clock::Timestamp;
-use crate::store::families::{KeptFamily, Shown};
+use crate::store::families::{KeptFamily, Shown, SpentParent};
 use crate::store::{
     FAMILY_PAGE, Family, FamilyStore, NewFamily, Refresh, Revocation, Rotated, Rotation, StoreError, TokenDigest, Whose,
 };
@@ -41,10 +41,11 @@ impl Families {
         if self.tokens.contains_key(&rotation.leaf) {
             return Err(StoreError::NotNew);
         }
+        let rotated_at = rotation.turn();
         if let Some((_, until)) = self.tokens.get_mut(&rotation.shown) {
-            *until = rotation.spent_until(*until);
+            *until = SpentParent::known_until(rotated_at, *until);
         }
-        kept.rotate(rotation);
+        kept.rotate(rotation, rotated_at);
         self.tokens.insert(rotation.leaf, (kept.family.root.clone(), kept.family.until));
         self.families.insert(kept.family.root.clone(), kept);
         Ok(Rotated::Rotated)
@@ -82,21 +83,10 @@ impl FamilyStore for MemoryStore {
         let mut kept = self.kept();
         let Some(found) = kept.families.of(&rotation.shown, rotation.now).cloned() else { return Ok(Rotated::Gone) };
         match found.shown(&rotation.shown, rotation.now) {
-            Shown::Leaf if found.family.version != rotation.version => Ok(Rotated::Changed),
             Shown::Leaf => kept.families.rotate(found, rotation),
             Shown::Grace(successor) => Ok(Rotated::Grace { family: found.family, successor }),
             Shown::Spent => Ok(kept.end_family(&found.family.root).map_or(Rotated::Gone, Rotated::Reused)),
         }
-    }
-
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        let mut kept = self.kept();
-        let Some(found) = kept.families.families.get_mut(root).filter(|found| found.family.version == before) else {
-            return Ok(false);
-        };
-        found.family.record = record.to_vec();
-        found.family.version += 1;
-        Ok(true)
     }
 
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
@@ -111,7 +101,7 @@ impl FamilyStore for MemoryStore {
             Whose::Client(client) => found.family.client == client,
             Whose::Subject(subject) => found.family.subject == subject,
         };
-        let theirs = behind.filter(is_whose).filter(|found| !found.has_ended(now));
+        let theirs = behind.filter(is_whose).filter(|found| found.kept_until() >= now);
         Ok(theirs.take(FAMILY_PAGE).map(|found| found.family.clone()).collect())
     }
 }

@@ -43,10 +43,8 @@ async fn take(connection: &mut Client, taking: &TakingCode) -> Result<Code, Fail
     if *record != taking.record {
         return Ok(Code::Unknown);
     }
-    if let Some(family) = &taking.family {
-        families::begin(&transaction, root, family).await?;
-    }
-    let (tokens_until, until) = (signed(taking.tokens_until.0), signed(taking.remembered_until().0));
+    families::begin(&transaction, root, &taking.family).await?;
+    let (tokens_until, until) = (signed(taking.family.tokens_until.0), signed(taking.remembered_until().0));
     transaction.execute(&transaction.prepare_cached(SPEND).await?, &[&digest, &tokens_until, &until]).await?;
     transaction.commit().await?;
     Ok(worth)

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{Failure, PATIENCE, PostgresStore, REVOKE, number, signed, time};
+use super::{Failure, PATIENCE, PostgresStore, REVOKE, signed, time};
 use crate::clock::Timestamp;
 use crate::store::families::{KeptFamily, Shown, SpentParent};
 use crate::store::{
@@ -18,8 +18,8 @@ use crate::store::{
 };
 
 const BEGIN: &str = "INSERT INTO narrowgate_families \
-                     (root, client, subject, record, version, until, tokens_until, ends, leaf) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+                     (root, client, subject, record, until, tokens_until, ends, leaf) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING";
 const GIVE: &str =
     "INSERT INTO narrowgate_refresh_tokens (digest, root, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const LOOK_UP: &str = "SELECT family.*, token.until AS token_until FROM narrowgate_refresh_tokens AS token \
@@ -30,23 +30,20 @@ const LOCK: &str = "SELECT family.*, token.until AS token_until FROM narrowgate_
 const SPEND: &str = "UPDATE narrowgate_refresh_tokens SET until = $2 WHERE digest = $1";
 const ROTATE: &str = "UPDATE narrowgate_families SET leaf = $2, parent = $3, rotated_at = $4, successor = $5, \
                       until = $6, tokens_until = $7 WHERE root = $1";
-const REPLACE: &str =
-    "UPDATE narrowgate_families SET record = $3, version = version + 1 WHERE root = $1 AND version = $2";
 const END: &str = "DELETE FROM narrowgate_families WHERE root = $1 RETURNING *";
 const OF_CLIENT: &str = "SELECT * FROM narrowgate_families WHERE sha256(client) = sha256($1) AND client = $1 \
-                         AND ($2::text IS NULL OR root > $2) AND until >= $3 ORDER BY root LIMIT $4";
+                         AND ($2::text IS NULL OR root > $2) AND greatest(until, tokens_until) >= $3 ORDER BY root LIMIT $4";
 const OF_SUBJECT: &str = "SELECT * FROM narrowgate_families WHERE sha256(subject) = sha256($1) AND subject = $1 \
-                          AND ($2::text IS NULL OR root > $2) AND until >= $3 ORDER BY root LIMIT $4";
+                          AND ($2::text IS NULL OR root > $2) AND greatest(until, tokens_until) >= $3 ORDER BY root LIMIT $4";
 
 /// Begins a family within a transaction; where its root or its leaf is there already, that is to be undone.
 pub(super) async fn begin(transaction: &Transaction<'_>, root: &str, new: &NewFamily) -> Result<(), Failure> {
     let KeptFamily { family, leaf, .. } = KeptFamily::begin(root, new);
-    let values: [&(dyn ToSql + Sync); 9] = [
+    let values: [&(dyn ToSql + Sync); 8] = [
         &family.root,
         &family.client.as_bytes(),
         &family.subject.as_bytes(),
         &family.record,
-        &signed(family.version),
         &signed(family.until.0),
         &signed(family.tokens_until.0),
         &signed(family.end.0),
@@ -92,7 +89,6 @@ fn kept(row: &Row) -> Result<KeptFamily, Failure> {
             client: name(row, "client")?,
             subject: name(row, "subject")?,
             record: row.try_get("record")?,
-            version: number(row, "version")?,
             until: time(row, "until")?,
             tokens_until: time(row, "tokens_until")?,
             end: time(row, "ends")?,
@@ -111,8 +107,10 @@ fn family_of(row: Option<&Row>, now: Timestamp) -> Result<Option<KeptFamily>, Fa
 
 /// Puts the successor in the leaf's place.
 async fn succeed(transaction: &Transaction<'_>, mut found: KeptFamily, rotation: &Rotation) -> Result<(), Failure> {
-    let spent_until = signed(rotation.spent_until(found.family.until).0);
-    found.rotate(rotation);
+    // The row is ours: whoever held it is done.
+    let rotated_at = rotation.turn();
+    let spent_until = signed(SpentParent::known_until(rotated_at, found.family.until).0);
+    found.rotate(rotation, rotated_at);
     let family = &found.family;
     give(transaction, &rotation.leaf, family).await?;
     let shown = rotation.shown.as_bytes().as_slice();
@@ -121,7 +119,7 @@ async fn succeed(transaction: &Transaction<'_>, mut found: KeptFamily, rotation:
         &family.root,
         &found.leaf.as_bytes().as_slice(),
         &shown,
-        &signed(rotation.now.0),
+        &signed(rotated_at.0),
         &rotation.successor,
         &signed(family.until.0),
         &signed(family.tokens_until.0),
@@ -150,7 +148,6 @@ async fn rotate(connection: &mut Client, rotation: &Rotation) -> Result<Rotated,
     let row = transaction.query_opt(&locked, &[&shown.as_bytes().as_slice()]).await?;
     let Some(found) = family_of(row.as_ref(), now)? else { return Ok(Rotated::Gone) };
     let rotated = match found.shown(shown, now) {
-        Shown::Leaf if found.family.version != rotation.version => return Ok(Rotated::Changed),
         Shown::Leaf => {
             succeed(&transaction, found, rotation).await?;
             Rotated::Rotated
@@ -186,10 +183,6 @@ impl FamilyStore for PostgresStore {
         let mut connection = self.connection().await?;
         let rotated = timeout(PATIENCE, rotate(&mut connection, rotation)).await;
         self.outcome(connection, rotated)
-    }
-
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        Ok(self.change(REPLACE, &[&root, &signed(before), &record]).await? == 1)
     }
 
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {

@@ -55,7 +55,6 @@ const STEPS: [&str; 1] = ["
         client bytea NOT NULL,
         subject bytea NOT NULL,
         record bytea NOT NULL,
-        version bigint NOT NULL,
         until bigint NOT NULL,
         tokens_until bigint NOT NULL,
         ends bigint NOT NULL,

@@ -22,7 +22,6 @@ pub struct Chain {
     /// When each was given.
     given: Vec<u64>,
     pub end: u64,
-    pub version: u64,
     /// False once it was revoked, or swept.
     pub is_kept: bool,
 }
@@ -35,7 +34,7 @@ pub struct Model {
 
 impl Chain {
     pub fn begin(now: u64) -> Self {
-        Self { given: vec![now], end: now + LIFE.whole, version: 1, is_kept: true }
+        Self { given: vec![now], end: now + LIFE.whole, is_kept: true }
     }
 
     pub fn leaf(&self) -> usize {
@@ -58,6 +57,12 @@ impl Model {
 
     pub fn stands(&self, family: usize) -> bool {
         self.chains[family].as_ref().is_some_and(|chain| chain.is_kept && self.now <= chain.until(chain.leaf()))
+    }
+
+    /// Whether anything of it lives, so that somebody may want to end it.
+    pub fn is_listed(&self, family: usize) -> bool {
+        let lives = |chain: &Chain| self.now <= chain.until(chain.leaf()).max(chain.tokens_until());
+        self.chains[family].as_ref().is_some_and(|chain| chain.is_kept && lives(chain))
     }
 
     pub fn worth(&self, family: usize, at: usize) -> Worth {

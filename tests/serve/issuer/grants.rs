@@ -1,11 +1,16 @@
 //! What a user sees of what he allowed, and how he takes it back.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
 use narrowgate::clock::Timestamp;
 use narrowgate::config::Consent;
-use narrowgate::store::{NewFamily, TakingCode, TokenDigest};
+use narrowgate::store::{FAMILY_PAGE, NewCode, NewFamily, Store, TakingCode, TokenDigest};
 
 use super::authorize::is_guarded;
-use super::visitor::{PASSWORD, Page, Visitor, asking, world, world_with};
+use super::granted::{families, kept};
+use super::moods::Moody;
+use super::visitor::{PASSWORD, Page, Visitor, asking, world, world_over, world_with};
 use super::world::{ONE, TWO, World};
 
 /// Redeems a code, as `/token` does, and gives the root of the family that begins.
@@ -29,7 +34,7 @@ async fn redeemed(world: &World, browser: &Visitor<'_>, answer: &Page) -> String
         tokens_until: until,
         end,
     };
-    let taking = TakingCode { digest, record: sealed, tokens_until: until, family: Some(family), now };
+    let taking = TakingCode { digest, record: sealed, family, now };
     issuing.store.take_code(&taking).await.unwrap();
     root
 }
@@ -70,6 +75,51 @@ async fn a_user_sees_what_he_allowed_and_takes_it_back() {
     let page = browser.follow(page).await;
     assert!(page.text.contains("No application") && is_revoked(&world, &one), "{}", page.text);
     assert!(browser.visit(&asking(&[])).await.title().starts_with("Allow"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_much_others_hold_all_that_is_taken_back_ends() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    let consent = browser.reach_consent(&asking(&[])).await;
+    let answer = browser.answer(&consent, "allow", &[]).await;
+    let root = redeemed(&world, &browser, &answer).await;
+    let (now, store) = (Timestamp::now(), kept(&world));
+    for at in 0..5_100 {
+        let (root, record, until) = (format!("--{at:04}"), Vec::new(), Timestamp(now.0 + 300));
+        let digest = TokenDigest::of(root.as_bytes());
+        store.save_code(&NewCode { digest, root, record: record.clone(), until }).await.unwrap();
+        let family = NewFamily {
+            client: "other".to_owned(),
+            subject: "local|alice".to_owned(),
+            record: record.clone(),
+            leaf: digest,
+            until,
+            tokens_until: until,
+            end: until,
+        };
+        store.take_code(&TakingCode { digest, record, family, now }).await.unwrap();
+    }
+    let token = token(&browser.get("/grants").await);
+    let after = browser.post("/grants", &[("token", &token), ("client", "app")]).await;
+    assert_eq!((after.status, is_revoked(&world, &root)), (303, true));
+    assert_eq!(families(&world, "other").await, FAMILY_PAGE, "what others hold stands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_taken_back_is_said() {
+    let store = Arc::new(Moody::default());
+    let world = world_over(Arc::clone(&store) as Arc<dyn Store>).await;
+    let mut browser = Visitor::new(&world);
+    let consent = browser.reach_consent(&asking(&[])).await;
+    let answer = browser.answer(&consent, "allow", &[]).await;
+    redeemed(&world, &browser, &answer).await;
+    let token = token(&browser.get("/grants").await);
+    store.unheard.store(1, SeqCst);
+    let form = [("token", &*token), ("client", "app")];
+    let page = browser.post("/grants", &form).await;
+    assert_eq!((page.status, page.title()), (503, "Not everything is taken back yet".to_owned()));
+    assert_eq!(browser.post("/grants", &form).await.status, 303);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A store with moods: it is away for a while, its records change under whoever rotates, and a reload comes while it is
+//! A store with moods: it is away for a while, and a reload comes while it is
 //! looked at. What clients notice of that.
 
 use std::fmt;
@@ -19,11 +19,11 @@ use super::world::{ONE, Plan, World};
 
 /// The store, and its moods.
 #[derive(Default)]
-struct Moody {
+pub struct Moody {
     kept: MemoryStore,
     is_away: AtomicBool,
-    /// How often a record changes before it is rotated.
-    changes: AtomicUsize,
+    /// How many codes, rotations and ends are done of which nobody is told.
+    pub unheard: AtomicUsize,
     /// What happens the next time that somebody looks.
     at_look: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     /// What a user withdraws just before a code is taken: client, subject, resource.
@@ -43,6 +43,14 @@ impl Moody {
         let happens = self.at_look.lock().unwrap().take();
         if let Some(happens) = happens {
             happens();
+        }
+    }
+
+    /// What is told of something that was done.
+    fn told<T>(&self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.unheard.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)) {
+            Ok(_) => done.and(Err(StoreError::Unusable("it does not answer".to_owned()))),
+            Err(_) => done,
         }
     }
 
@@ -92,7 +100,7 @@ impl CodeStore for Moody {
         if let Some([client, subject, resource]) = withdrawn {
             assert!(self.kept.withdraw_consent(client, subject, resource).await?);
         }
-        self.there()?.take_code(taking).await
+        self.told(self.there()?.take_code(taking).await)
     }
     async fn put_once(&self, name: &str, sealed: &[u8], until: Timestamp) -> Result<bool, StoreError> {
         self.there()?.put_once(name, sealed, until).await
@@ -114,18 +122,10 @@ impl FamilyStore for Moody {
     }
     async fn rotate_refresh(&self, rotation: &Rotation) -> Result<Rotated, StoreError> {
         self.commits.fetch_add(1, SeqCst);
-        if self.changes.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok()
-            && let Refresh::Leaf(family) = self.kept.look_up_refresh(&rotation.shown, rotation.now).await?
-        {
-            self.kept.replace_record(&family.root, family.version, &family.record).await?;
-        }
-        self.there()?.rotate_refresh(rotation).await
-    }
-    async fn replace_record(&self, root: &str, before: u64, record: &[u8]) -> Result<bool, StoreError> {
-        self.there()?.replace_record(root, before, record).await
+        self.told(self.there()?.rotate_refresh(rotation).await)
     }
     async fn revoke_family(&self, root: &str) -> Result<bool, StoreError> {
-        self.there()?.revoke_family(root).await
+        self.told(self.there()?.revoke_family(root).await)
     }
     async fn families(&self, of: Whose<'_>, after: Option<&str>, now: Timestamp) -> Result<Vec<Family>, StoreError> {
         self.there()?.families(of, after, now).await
@@ -163,12 +163,12 @@ async fn a_store_that_is_away_costs_an_answer_and_no_grant() {
     let (access_token, refresh_token) = begun(&world).await;
     let code = code(&world, WEB.0, ALL).await;
     store.is_away.store(true, SeqCst);
-    for reply in [
-        refresh(&world, WEB, &refresh_token, ONE).await,
-        redeem(&world, WEB, &code, ONE).await,
-        world.post("/revoke", Some(WEB), &[("token", &refresh_token)]).await,
+    for (reply, wait) in [
+        (refresh(&world, WEB, &refresh_token, ONE).await, "1"),
+        (redeem(&world, WEB, &code, ONE).await, "1"),
+        (world.post("/revoke", Some(WEB), &[("token", &refresh_token)]).await, "5"),
     ] {
-        assert_eq!((reply.status, reply.field("retry-after")), (503, Some("5")), "{}", reply.json());
+        assert_eq!((reply.status, reply.field("retry-after")), (503, Some(wait)), "{}", reply.json());
     }
     assert!(opens(&world, &access_token).await);
     store.is_away.store(false, SeqCst);
@@ -177,15 +177,17 @@ async fn a_store_that_is_away_costs_an_answer_and_no_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_changes_meanwhile_is_looked_at_again() {
+async fn what_was_done_without_an_answer_is_found_again() {
     let (store, world) = moody().await;
-    let (_, refresh_token) = begun(&world).await;
-    store.changes.store(3, SeqCst);
-    let (_, next) = tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
-    store.changes.store(1_000, SeqCst);
-    assert_eq!(refresh(&world, WEB, &next, ONE).await.status, 503, "not for ever");
-    store.changes.store(0, SeqCst);
+    let code = code(&world, WEB.0, ALL).await;
+    store.unheard.store(1, SeqCst);
+    let (_, refresh_token) = tokens_of(&redeem(&world, WEB, &code, ONE).await);
+    store.unheard.store(1, SeqCst);
+    let reply = refresh(&world, WEB, &refresh_token, ONE).await;
+    assert_eq!((reply.status, reply.field("retry-after")), (503, Some("1")), "well within the grace");
+    let (access_token, next) = tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await);
     tokens_of(&refresh(&world, WEB, &next, ONE).await);
+    assert!(opens(&world, &access_token).await);
 }
 
 /// Lets a reload come while the store is looked at next.

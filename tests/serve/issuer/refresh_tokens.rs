@@ -1,16 +1,18 @@
 //! Refresh tokens at the token endpoint and at revocation: rotation, the grace, reuse, and what ends a family.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use narrowgate::clock::Timestamp;
-use narrowgate::store::{Refresh, TokenDigest};
+use narrowgate::config::Config;
+use narrowgate::store::{Family, NewCode, NewFamily, Refresh, TakingCode, TokenDigest};
 
 use tokio::task::JoinSet;
 
 use super::granted::{
     self, ALL, OTHER, PAGE, WEB, code, families, kept, opens, redeem, redemption, refresh, refusal, tokens_of,
 };
-use super::world::{ONE, TWO, World, claims};
+use super::world::{ONE, Plan, TWO, World, claims};
 
 /// The tokens that a code gives.
 async fn begun(world: &World) -> (String, String) {
@@ -66,6 +68,27 @@ async fn every_row_of_the_table_for_refresh_tokens_and_none_burns_it() {
     let (narrow, next) = tokens_of(&world.post("/token", Some(WEB), &narrowed).await);
     assert_eq!(claims(&narrow)["scope"], "read");
     assert_eq!(claims(&tokens_of(&refresh(&world, WEB, &next, ONE).await).0)["scope"], "read write");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_token_is_good_while_its_access_token_lives() {
+    let change = |config: &mut Config| {
+        granted::with_users(config);
+        let server = config.issuer.as_mut().unwrap();
+        server.access_token_lifetime = Duration::from_secs(12 * 3_600);
+        server.refresh_token_lifetime = Duration::from_secs(24 * 3_600);
+    };
+    let world = World::planned(Plan { change: Box::new(change), ..Plan::default() }).await;
+    let is_good_as_long = async |(access_token, refresh_token): (String, String)| {
+        let digest = TokenDigest::of(refresh_token.as_bytes());
+        let Ok(Refresh::Leaf(family)) = kept(&world).look_up_refresh(&digest, Timestamp::now()).await else {
+            panic!("it is good")
+        };
+        assert!(family.until.0 >= claims(&access_token)["exp"].as_u64().unwrap() && family.until <= family.end);
+        refresh_token
+    };
+    let refresh_token = is_good_as_long(begun(&world).await).await;
+    is_good_as_long(tokens_of(&refresh(&world, WEB, &refresh_token, ONE).await)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,18 +178,22 @@ async fn a_public_client_gives_up_its_own_and_nobody_elses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_kept_of_another_family_counts_for_nothing() {
+async fn what_is_kept_of_another_family_counts_for_nothing_and_ends_nothing() {
     let world = granted::world().await;
-    let (_, one) = begun(&world).await;
     let (_, other) = begun(&world).await;
     let store = kept(&world);
-    let family =
-        async |token: &str| match store.look_up_refresh(&TokenDigest::of(token.as_bytes()), Timestamp::now()).await {
-            Ok(Refresh::Leaf(family)) => family,
-            odd => panic!("{odd:?}"),
-        };
-    let (family, theirs) = (family(&one).await, family(&other).await);
-    assert!(store.replace_record(&family.root, family.version, &theirs.record).await.unwrap());
-    assert_eq!(refusal(&refresh(&world, WEB, &one, ONE).await), "400 invalid_grant");
+    let look =
+        async |token: &str| store.look_up_refresh(&TokenDigest::of(token.as_bytes()), Timestamp::now()).await.unwrap();
+    let Refresh::Leaf(theirs) = look(&other).await else { panic!("it is good") };
+    let digest = TokenDigest::of(b"code");
+    let code = NewCode { digest, root: "root".to_owned(), record: Vec::new(), until: theirs.end };
+    store.save_code(&code).await.unwrap();
+    let Family { client, subject, record, until, tokens_until, end, .. } = theirs;
+    let family = NewFamily { client, subject, record, leaf: TokenDigest::of(b"one"), until, tokens_until, end };
+    let taking = TakingCode { digest, record: Vec::new(), family, now: Timestamp::now() };
+    store.take_code(&taking).await.unwrap();
+    let reply = refresh(&world, WEB, "one", ONE).await;
+    assert_eq!((refusal(&reply), reply.field("retry-after")), ("503 no error".to_owned(), Some("1")));
+    assert!(matches!(look("one").await, Refresh::Leaf(_)), "it is no fault of the client's");
     tokens_of(&refresh(&world, WEB, &other, ONE).await);
 }

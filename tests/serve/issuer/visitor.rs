@@ -1,6 +1,7 @@
 //! A browser as far as cookies, redirects and forms go, and a world in which its user can log in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use argon2::password_hash::PasswordHasher;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -12,7 +13,7 @@ use narrowgate::issuer::{CodeRecord, GrantRecord};
 use narrowgate::oauth::RedirectUri;
 use narrowgate::secret::Secret;
 use narrowgate::store::sealing::SealingKey;
-use narrowgate::store::{Code, TokenDigest};
+use narrowgate::store::{Code, Store, TokenDigest};
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
@@ -36,6 +37,10 @@ pub async fn world_with(change: impl FnOnce(&mut Config) + Send + 'static) -> Wo
         change(config);
     });
     World::planned(Plan { change, ..Plan::default() }).await
+}
+
+pub async fn world_over(store: Arc<dyn Store>) -> World {
+    World::planned(Plan { store, change: Box::new(with_users), ..Plan::default() }).await
 }
 
 pub async fn world() -> World {

@@ -3,6 +3,8 @@
 //! Taking back ends whole grants: of one that reaches two APIs no half is left for its client to use. What was carried on from
 //! it ends with it. Forms here are bound to the session by a token that comes from its cookie.
 
+use std::time::Duration;
+
 use askama::Template;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use axum::response::Response;
@@ -10,13 +12,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use http::header::SET_COOKIE;
+use tokio::time::timeout;
 
 use super::authorize::to_login;
 use super::calendar::day;
 use super::consent_page::{User, user};
 use super::cookies::Cookie;
 use super::halted::{Halted, redirect};
-use super::held::{Held, HeldApi, families, held};
+use super::held::{Held, HeldApi, held};
 use super::kept;
 use super::pages::{Leads, STYLE, page};
 use super::visit::{Entries, Visit};
@@ -25,8 +28,12 @@ use crate::config::{Consent, Resource};
 use crate::issuer::{Endpoint, Goal};
 use crate::secret::Secret;
 use crate::serve::issuer::given;
+use crate::store::{FAMILY_PAGE, Family, StoreError, Whose};
 use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::LEEWAY;
+
+/// How long taking back may take: less than a page may, so that the user is told what became of it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What was allowed.
 #[derive(Debug, Template)]
@@ -125,33 +132,47 @@ pub(super) async fn withdraw(visit: &Visit<'_>) -> Result<Response, Halted> {
     let resource = form.one("api")?;
     visit.settled()?;
     let subject = present.session.subject.to_string();
-    end_grants(visit, client, &subject, resource).await?;
-    let agreed = visit.issuing.store.consent_of(client, &subject).await?;
+    let taking_back = take_back(visit, client, &subject, resource);
+    match timeout(PATIENCE, taking_back).await {
+        Ok(Ok(())) => Ok(redirect(&Secret::new(Endpoint::Grants.url(visit.server())))),
+        Ok(Err(fault)) => Err(Halted::StillAllowed(fault.to_string())),
+        Err(_) => Err(Halted::StillAllowed("it took too long".to_owned())),
+    }
+}
+
+async fn take_back(visit: &Visit<'_>, client: &str, subject: &str, resource: Option<&str>) -> Result<(), StoreError> {
+    end_grants(visit, client, subject, resource).await?;
+    let agreed = visit.issuing.store.consent_of(client, subject).await?;
     for key in agreed.keys().filter(|key| resource.is_none_or(|resource| *key == resource)) {
-        visit.issuing.store.withdraw_consent(client, &subject, key).await?;
-        write_down(visit, Some(client), &subject, Some(key), None);
+        visit.issuing.store.withdraw_consent(client, subject, key).await?;
+        write_down(visit, Some(client), subject, Some(key), None);
     }
     // A code may have been redeemed while the consent still stood.
-    end_grants(visit, client, &subject, resource).await?;
-    Ok(redirect(&Secret::new(Endpoint::Grants.url(visit.server()))))
+    end_grants(visit, client, subject, resource).await
 }
 
 /// Ends every grant of a user to a client that reaches a resource; of one that cannot be read, nobody knows that it does not.
-async fn end_grants(visit: &Visit<'_>, client: &str, subject: &str, resource: Option<&str>) -> Result<(), Halted> {
-    let ends = |resource: &str, family| {
+async fn end_grants(visit: &Visit<'_>, client: &str, subject: &str, resource: Option<&str>) -> Result<(), StoreError> {
+    let ends = |resource: &str, family: &Family| {
         given::opened(&visit.issuing.seals, family)
             .is_none_or(|record| record.resources().keys().any(|key| key.as_str() == resource))
     };
-    let families = families(visit, subject).await?;
-    let theirs = families.iter().filter(|family| family.client == client);
-    for family in theirs.filter(|family| resource.is_none_or(|resource| ends(resource, family))) {
-        visit.issuing.store.revoke_family(&family.root).await?;
-        // A rotation may have come in between, so that no token's end is known.
-        let longest = visit.issuing.longest_lifetime.as_secs().saturating_add(2 * LEEWAY);
-        visit.issuing.revocations.add(&family.root, Timestamp(visit.now.0.saturating_add(longest)));
-        write_down(visit, Some(client), subject, resource, Some(&family.root));
+    let mut after: Option<String> = None;
+    loop {
+        let page = visit.issuing.store.families(Whose::Subject(subject), after.as_deref(), visit.now).await?;
+        let theirs = page.iter().filter(|family| family.client == client);
+        for family in theirs.filter(|family| resource.is_none_or(|resource| ends(resource, family))) {
+            visit.issuing.store.revoke_family(&family.root).await?;
+            // A rotation may have come in between, so that no token's end is known.
+            let longest = visit.issuing.longest_lifetime.as_secs().saturating_add(2 * LEEWAY);
+            visit.issuing.revocations.add(&family.root, Timestamp(visit.now.0.saturating_add(longest)));
+            write_down(visit, Some(client), subject, resource, Some(&family.root));
+        }
+        after = page.last().filter(|_| page.len() == FAMILY_PAGE).map(|family| family.root.clone());
+        if after.is_none() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn write_down(visit: &Visit<'_>, client: Option<&str>, subject: &str, resource: Option<&str>, root: Option<&str>) {

@@ -49,6 +49,9 @@ pub(super) enum Halted {
     /// Something that is needed does not work now.
     #[error("{0}")]
     Unavailable(String),
+    /// What was to be taken back may stand, or a part of it.
+    #[error("not all that a user takes back has ended: {0}")]
+    StillAllowed(String),
     /// There is no issuer any more, or nobody can log in.
     #[error("there is no issuer in this configuration")]
     NoIssuer,
@@ -155,6 +158,12 @@ impl Halted {
                 None,
             ),
             Self::NoIssuer => (StatusCode::NOT_FOUND, "There is nothing here", "Nobody can sign in here.", None),
+            Self::StillAllowed(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not everything is taken back yet",
+                "Some of it is still allowed. Go back, and take it back once more in a moment.",
+                None,
+            ),
             Self::Superseded | Self::Refused(_) | Self::Unavailable(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "This does not work right now",

@@ -70,7 +70,7 @@ pub(super) async fn held(visit: &Visit<'_>, subject: &str) -> Result<BTreeMap<St
 /// # Errors
 ///
 /// [`Halted::Unavailable`] if the store cannot be read.
-pub(super) async fn families(visit: &Visit<'_>, subject: &str) -> Result<Vec<Family>, Halted> {
+async fn families(visit: &Visit<'_>, subject: &str) -> Result<Vec<Family>, Halted> {
     let mut all: Vec<Family> = Vec::new();
     while all.len() < MOST {
         let after = all.last().map(|family| family.root.as_str());

@@ -67,7 +67,8 @@ async fn answer(
     let answered = timeout(PATIENCE, work).await.unwrap_or_else(|_| too_slow());
     answered.unwrap_or_else(|halted| {
         // What another configuration would have refused, this one may not; what does not work has tried something.
-        let counts = matches!(halted, Halted::Unavailable(_)) || desk.gateway.current.is(&call.snapshot);
+        let counts = matches!(halted, Halted::Unavailable(_) | Halted::StillAllowed(_))
+            || desk.gateway.current.is(&call.snapshot);
         if counts { halted } else { Halted::Superseded }.answer(&call)
     })
 }

@@ -50,7 +50,7 @@ async fn code(store: &dyn Store, at: usize) -> String {
     let now = Timestamp::now().0;
     let resources = BTreeMap::from([(ONE, ["read"]), (TWO, ["reports"])]);
     let record = json!({
-        "root": GrantId::generate().expect("randomness").to_string(), "client": CLIENT.0, "issuer": "corp",
+        "root": GrantId::generate().expect("randomness").to_string(), "client": CLIENT.0, "provider": "corp", "issuer": "corp",
         "subject": format!("user {at}"), "resources": resources, "auth_time": now, "begun": now, "ends": now + 86_400,
     });
     let grant = GrantRecord::from_json(record.to_string().as_bytes()).expect("a record");
