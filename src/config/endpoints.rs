@@ -1,7 +1,8 @@
 //! Where our own issuer answers: the requests that are its own, at its authority and below its path.
 //!
 //! At that authority its paths win. A resource that lies at or below one of them could never be reached and does not
-//! load; one that lies around them loses a few paths, which warns.
+//! load; one that lies around them loses a few paths, which warns. So does one at the same host where users log in: to a browser
+//! they are one site.
 
 use url::Url;
 
@@ -24,12 +25,21 @@ pub(super) fn check(reader: &mut Reader, server: &WrittenServer, issuers: &Issue
         }
     }
     let own = own_paths(url);
+    // On this machine everything has one host.
+    let is_loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    let has_users = !is_loopback && server.server.as_ref().is_some_and(|server| server.login.is_some());
     for written in resources {
         let Some(resource) = &written.resource else { continue };
+        let at = written.match_place.unwrap_or(written.place);
+        if has_users && is_same_host(&resource.matches, url) {
+            let message =
+                format!("the resource `{}` shares its host with our own issuer, where users log in", written.key);
+            let hint = "a page of that API can act at the issuer as its user does; give one of the two another host";
+            reader.log.warning(at, message, hint);
+        }
         if !is_same_authority(&resource.matches, url) {
             continue;
         }
-        let at = written.match_place.unwrap_or(written.place);
         match lie(&resource.matches.path, &own) {
             Lie::Below(path) => {
                 let message = format!("the path of the resource `{}` belongs to our own issuer", written.key);
@@ -71,6 +81,11 @@ fn is_same_authority(matches: &Match, url: &Url) -> bool {
     let port = url.port_or_known_default();
     let is_same = |host: &str| url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host));
     matches.hosts.iter().any(|host| is_same(&host.host) && host.port.or(Some(443)) == port)
+}
+
+/// Whatever the port: cookies know none (RFC 6265 §8.5).
+fn is_same_host(matches: &Match, url: &Url) -> bool {
+    url.host_str().is_some_and(|own| matches.hosts.iter().any(|host| own.eq_ignore_ascii_case(&host.host)))
 }
 
 /// How a resource lies to the issuer's paths.

@@ -13,11 +13,12 @@ use super::authorization::without_words_for_users;
 use super::facts::LoginFacts;
 use super::grant::{Earlier, Holder, Parts};
 use super::scopes::kept;
+use super::session::may_log_in;
 use super::target::{owns, told};
 use super::{Asked, Grant, Party, Policy, Refusal, Wanted};
 use crate::clock::Timestamp;
 use crate::config::{Client, ResourceId, SubjectForm, UserLogin};
-use crate::oauth::{AuthorizationError, ResourceIndicator, Scope};
+use crate::oauth::{AuthorizationError, IssuerName, ResourceIndicator, Scope};
 use crate::token::mint::GrantId;
 
 mod consented;
@@ -31,6 +32,8 @@ pub use written::UnreadableRecord;
 pub struct GrantRecord {
     root: GrantId,
     client: String,
+    /// Who vouched for the user; nothing for a local one.
+    provider: Option<IssuerName>,
     subject: Party,
     resources: BTreeMap<ResourceIndicator, BTreeSet<Scope>>,
     login: LoginFacts,
@@ -42,6 +45,8 @@ pub struct GrantRecord {
 /// The user who consents, and what is known of him.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Consenting {
+    /// The provider that vouches for him; nothing for a local user.
+    pub provider: Option<IssuerName>,
     /// Who he is.
     pub subject: Party,
     /// How he logged in.
@@ -85,9 +90,19 @@ impl GrantRecord {
         if resources.is_empty() {
             return Err(AuthorizationError::AccessDenied);
         }
-        let Consenting { subject, login, user_claims } = user;
+        let Consenting { provider, subject, login, user_claims } = user;
         let ends = Timestamp(now.0.saturating_add(policy.server.refresh_token_lifetime.as_secs()));
-        Ok(Self { root, client: asked.client.clone(), subject, resources, login, user_claims, begun: now, ends })
+        Ok(Self {
+            root,
+            client: asked.client.clone(),
+            provider,
+            subject,
+            resources,
+            login,
+            user_claims,
+            begun: now,
+            ends,
+        })
     }
 
     /// The grant's name: the root of every token that comes from it.
@@ -221,16 +236,19 @@ impl GrantRecord {
         (!there.is_empty()).then_some(there).ok_or(Refusal::ScopeNothingLeft)
     }
 
-    /// Whether the subject still means this user: whoever vouched for him is trusted, and nobody else reads like him.
+    /// Whether the subject still means this user: he may log in as he did, and nobody else reads like him.
     fn is_still_somebody(&self, policy: &Policy<'_>) -> bool {
-        let trusted = || policy.config.trusted_issuers.iter();
-        let Some(issuer) = &self.subject.issuer else {
-            let prefix = self.subject.value.split_once('|').map(|(prefix, _)| prefix);
-            let mut qualified = trusted().filter(|known| known.subjects == SubjectForm::Qualified);
-            let is_local = policy.has_local_users() && prefix == Some(UserLogin::LOCAL);
-            let reads_like_a_user = is_local || qualified.any(|known| Some(known.name.as_str()) == prefix);
-            return !reads_like_a_user && policy.server.client(&self.subject.value).is_none();
-        };
-        policy.local_user(&self.subject).is_some() || trusted().any(|known| known.name == *issuer)
+        if !may_log_in(policy.config, policy.server, self.provider.as_ref(), &self.subject) {
+            return false;
+        }
+        if self.subject.issuer.is_some() {
+            return true;
+        }
+        let prefix = self.subject.value.split_once('|').map(|(prefix, _)| prefix);
+        let trusted = policy.config.trusted_issuers.iter();
+        let mut qualified = trusted.filter(|known| known.subjects == SubjectForm::Qualified);
+        let is_local = policy.has_local_users() && prefix == Some(UserLogin::LOCAL);
+        let reads_like_a_user = is_local || qualified.any(|known| Some(known.name.as_str()) == prefix);
+        !reads_like_a_user && policy.server.client(&self.subject.value).is_none()
     }
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::config::{
     AuthorizationServer, Client, ClientAuthentication, Config, Consent, EdgeScope, Environment, GrantType, IssuerId,
-    KeyOrigin, ResourceId, Signing, parse,
+    KeyOrigin, LoginAuthentication, OpenIdLogin, ResourceId, Signing, SubjectForm, UserLogin, parse,
 };
 use crate::oauth::{RedirectUri, Scope, ScopePattern, SigningAlgorithm};
 use crate::secret::Secret;
@@ -108,6 +108,7 @@ impl World {
     fn for_users() -> Self {
         let mut world = Self::new();
         world.server.clients.push(web());
+        world.server.login = Some(UserLogin { openid: everywhere(), users: Vec::new() });
         world
     }
 
@@ -155,6 +156,19 @@ fn service() -> Client {
 /// A client with an edge to the second API, which serves nothing.
 fn onward() -> Client {
     Client { exchange: service().exchange, known_as: known_as("corp-onward"), ..client("onward") }
+}
+
+/// A login at every trusted issuer.
+fn everywhere() -> Vec<OpenIdLogin> {
+    let at = |issuer| OpenIdLogin {
+        issuer: IssuerId(issuer),
+        title: "Log in".into(),
+        client_id: "narrowgate".into(),
+        authentication: LoginAuthentication::None,
+        scopes: Vec::new(),
+        userinfo: false,
+    };
+    (0..3).map(at).collect()
 }
 
 fn client(id: &str) -> Client {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand;
 use http::{HeaderValue, Method};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::ending::{Ending, Endings};
+use super::identifier::random_hex;
 use crate::config::{OnRemoval, ResourceId};
 use crate::guard::{Denial, Permit};
 use crate::oauth::Reason;
@@ -250,14 +250,6 @@ impl Drop for Exchange {
     }
 }
 
-/// Random bytes in hexadecimal: identifiers that nobody guesses and no client chooses.
-pub(super) fn random_hex<const BYTES: usize>() -> String {
-    let mut bytes = [0; BYTES];
-    rand::fill(&mut bytes).expect("the system has randomness once it has started");
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,12 +268,5 @@ mod tests {
         assert_eq!(under_way.count(), 1);
         under_way.end();
         waiting.await.unwrap();
-    }
-
-    #[test]
-    fn identifiers_are_as_long_as_trace_identifiers_and_differ() {
-        let (one, other) = (random_hex::<16>(), random_hex::<16>());
-        assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        assert_ne!(one, other);
     }
 }

@@ -10,7 +10,8 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
-use super::exchange::{Exchange, random_hex};
+use super::exchange::Exchange;
+use super::identifier::random_hex;
 use super::issuer::without_ours;
 use crate::guard::UpstreamTarget;
 

@@ -15,6 +15,7 @@ mod exchange;
 mod failure;
 mod forward;
 mod framing;
+mod identifier;
 mod issuer;
 pub mod listen;
 pub mod minting;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use http::header::{
-    ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, PROXY_AUTHENTICATE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    VARY, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, PROXY_AUTHENTICATE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING,
+    UPGRADE, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
@@ -13,6 +13,7 @@ use pingora_proxy::Session;
 use smallvec::SmallVec;
 
 use super::exchange::Exchange;
+use super::issuer::sets_ours;
 use crate::clock::Timestamp;
 use crate::config::Forward;
 use crate::guard::Permit;
@@ -62,6 +63,7 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
         return Err(Error::create(ErrorType::InvalidHTTPHeader, ErrorSource::Upstream, Some(detail.into()), None));
     }
     remove_hop_by_hop(header, is_tunnel);
+    remove_our_cookies(header)?;
     write_cors(permit, header)?;
     if is_tunnel {
         open_tunnel(session, exchange);
@@ -117,6 +119,21 @@ fn remove_hop_by_hop(header: &mut ResponseHeader, is_tunnel: bool) {
     }
 }
 
+/// An API that shares a host with our issuer could put a session of somebody else into its user's browser.
+fn remove_our_cookies(header: &mut ResponseHeader) -> Result<()> {
+    let ours = |value: &HeaderValue| sets_ours(value.as_bytes());
+    if !header.headers.get_all(SET_COOKIE).iter().any(ours) {
+        return Ok(());
+    }
+    let others: SmallVec<[HeaderValue; 4]> =
+        header.headers.get_all(SET_COOKIE).iter().filter(|value| !ours(value)).cloned().collect();
+    header.remove_header(&SET_COOKIE);
+    for value in others {
+        header.append_header(SET_COOKIE, value)?;
+    }
+    Ok(())
+}
+
 /// Where the resource has a CORS policy, it is the gateway's word that counts; which fields a page may read besides,
 /// the API knows best.
 fn write_cors(permit: &Permit, header: &mut ResponseHeader) -> Result<()> {
@@ -165,6 +182,22 @@ mod tests {
 
     fn names(header: &ResponseHeader) -> Vec<&str> {
         header.headers.keys().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn no_api_sets_a_cookie_of_ours() {
+        let mut answer = header(
+            200,
+            &[
+                ("set-cookie", "a=1; Path=/"),
+                ("set-cookie", "narrowgate-browser=fixed; Path=/"),
+                ("set-cookie", " __HOST-Narrowgate-Session=evil; Secure"),
+                ("set-cookie", "narrowgate=none of ours"),
+            ],
+        );
+        remove_our_cookies(&mut answer).unwrap();
+        let left: Vec<_> = answer.headers.get_all(SET_COOKIE).iter().collect();
+        assert_eq!(left, ["a=1; Path=/", "narrowgate=none of ours"]);
     }
 
     #[test]

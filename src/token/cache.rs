@@ -29,7 +29,7 @@ pub struct TokenCache {
 ///
 /// For two different texts, whoever lacks the key makes them meet with a chance of their length in 16-byte blocks to
 /// 2^128, whatever he tries: a universal hash promises that as long as no digest is seen, and none ever leaves the cache.
-/// It is the fastest such digest that the cryptographic library has; HMAC-SHA256 takes three times as long.
+/// It is the fastest such digest that the cryptographic library has; HMAC-SHA256 takes four times as long.
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct TokenDigest([u8; 16]);
 

@@ -3,8 +3,10 @@
 mod api;
 mod bearer;
 mod browser;
+mod chromium;
 mod client;
 mod cors;
+mod demo;
 mod forwarding;
 mod gateway;
 mod http2;

@@ -34,15 +34,24 @@ impl Drop for Provider {
 }
 
 impl Provider {
-    /// Starts it, with the clients of [`CLIENTS`].
+    /// Starts it, with the clients of [`CLIENTS`]; users log in there without a page.
     pub fn start() -> Self {
+        Self::start_as(&[])
+    }
+
+    /// Starts it with the pages that it has of its own, where any name and password will do.
+    pub fn with_pages() -> Self {
+        Self::start_as(&["--pages"])
+    }
+
+    fn start_as(arguments: &[&str]) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node");
         assert!(
             folder.join("node_modules/oidc-provider").is_dir(),
             "the provider is missing; install it with: cd tests/node && npm ci"
         );
         let mut command = Command::new(node(&folder));
-        command.arg("provider.mjs").current_dir(&folder);
+        command.arg("provider.mjs").args(arguments).current_dir(&folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut program = command.spawn().expect("node can be run");
         let lines = BufReader::new(program.stdout.take().expect("stdout is piped")).lines();

@@ -2,6 +2,8 @@
 // resource each (RFC 8707), client credentials, three signing algorithms, and keys that are rotated on demand. Users log in
 // as whoever `login_hint` names, without a page, at relying parties that a test registers.
 //
+// With `--pages` users meet the provider's own pages instead, and any name and password will do.
+//
 // It listens on a loopback port of the system's choice, says so on stdout, and ends when its stdin ends.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
@@ -9,6 +11,8 @@ import { createServer } from 'node:http';
 import { json } from 'node:stream/consumers';
 
 import Provider from 'oidc-provider';
+
+const hasPages = process.argv.includes('--pages');
 
 // A client's id says how its tokens are signed.
 const ALGORITHMS = { rs256: 'RS256', es256: 'ES256', eddsa: 'EdDSA' };
@@ -48,7 +52,7 @@ function newProvider(issuer) {
       accountId: id,
       claims: () => ({ sub: id, email: `${id}@example.com`, groups: ['staff'] }),
     }),
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    ...(hasPages ? {} : { interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` } }),
     acrValues: ['urn:example:mfa'],
     pkce: { required: () => true },
     cookies: { keys: ['a key for tests'] },
@@ -57,7 +61,7 @@ function newProvider(issuer) {
     scopes: ['openid', 'offline_access', 'read', 'reports'],
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: hasPages },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => undefined,
@@ -105,7 +109,7 @@ const server = createServer(async (request, response) => {
     response.writeHead(204).end();
     return;
   }
-  if (request.url.startsWith('/interaction/')) {
+  if (!hasPages && request.url.startsWith('/interaction/')) {
     await current.interact(request, response);
     return;
   }

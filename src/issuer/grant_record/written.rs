@@ -26,6 +26,8 @@ struct Written {
     root: String,
     client: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
     subject: String,
     resources: BTreeMap<String, Vec<String>>,
@@ -48,6 +50,7 @@ impl GrantRecord {
         let written = Written {
             root: self.root.to_string(),
             client: self.client.clone(),
+            provider: self.provider.as_ref().map(ToString::to_string),
             issuer: self.subject.issuer.as_ref().map(ToString::to_string),
             subject: self.subject.value.clone(),
             resources: self.resources.iter().map(|(key, scopes)| (key.to_string(), words(scopes))).collect(),
@@ -74,12 +77,14 @@ impl GrantRecord {
             let key = ResourceIndicator::parse(&key).map_err(|_| UnreadableRecord)?;
             resources.insert(key, scopes(words).map_err(|_| UnreadableRecord)?);
         }
-        let issuer = written.issuer.map(|name| IssuerName::parse(&name)).transpose().map_err(|_| UnreadableRecord)?;
+        let name = |name: Option<String>| name.map(|name| IssuerName::parse(&name)).transpose();
+        let issuer = name(written.issuer).map_err(|_| UnreadableRecord)?;
         let is_whole = !resources.is_empty() && !written.subject.is_empty() && !written.client.is_empty();
         is_whole.then_some(()).ok_or(UnreadableRecord)?;
         Ok(Self {
             root: GrantId::parse(&written.root).map_err(|_| UnreadableRecord)?,
             client: written.client,
+            provider: name(written.provider).map_err(|_| UnreadableRecord)?,
             subject: Party { issuer, value: written.subject },
             resources,
             login: LoginFacts { time: written.auth_time.map(Timestamp), acr: written.acr, amr: written.amr },

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::user_grants::{BEGUN, alice, asked_for};
 use super::*;
-use crate::config::{ClaimPath, LocalUser, Requirement, UserLogin};
+use crate::config::{ClaimPath, LocalUser, Requirement};
 use crate::oauth::{AuthorizationError, IssuerName, OAuthError, ResourceIndicator};
 
 /// The second API is for sales alone.
@@ -98,11 +98,12 @@ fn a_local_user_is_known_by_the_configuration_of_now() {
             claims: of(claims.clone()),
         };
         let mut world = world();
-        world.server.login = Some(UserLogin { openid: Vec::new(), users: users.iter().map(user).collect() });
+        world.server.login = Some(UserLogin { openid: everywhere(), users: users.iter().map(user).collect() });
         world
     };
     let sales = || json!({ "department": "sales" });
-    let record = granted(&with(&[("bob", sales())]), Consenting { subject: local, ..knowing(sales()) }).unwrap();
+    let record =
+        granted(&with(&[("bob", sales())]), Consenting { provider: None, subject: local, ..knowing(sales()) }).unwrap();
     assert_eq!(
         refreshed(&with(&[("bob", sales())]), &record, TWO).map(|grant| grant.subject().to_string()),
         Ok("local|bob".to_owned())
@@ -112,7 +113,8 @@ fn a_local_user_is_known_by_the_configuration_of_now() {
     assert_eq!(refreshed(&world(), &record, ONE), Err(Refusal::SubjectGone));
     // Nobody else's subject reads like him, as long as there are local users.
     let plain = Party { issuer: None, value: "local|bob".into() };
-    let record = granted(&world(), Consenting { subject: plain, ..alice() }).unwrap();
+    let provider = IssuerName::parse("plain").ok();
+    let record = granted(&world(), Consenting { provider, subject: plain, ..alice() }).unwrap();
     assert!(refreshed(&world(), &record, ONE).is_ok());
     assert_eq!(refreshed(&with(&[("alice", sales())]), &record, ONE), Err(Refusal::SubjectGone));
 }
@@ -179,7 +181,7 @@ fn a_development_token_is_for_users_of_whom_enough_is_known() {
     assert_eq!(development_token(&world.policy(), &asked("corp|alice")), refused);
     let bob =
         LocalUser { name: "bob".into(), password: Secret::new("h"), claims: of(json!({ "department": "sales" })) };
-    world.server.login = Some(UserLogin { openid: Vec::new(), users: vec![bob] });
+    world.server.login = Some(UserLogin { openid: everywhere(), users: vec![bob] });
     let token = development_token(&world.policy(), &asked("local|bob"));
     assert_eq!(token.map(|grant| grant.subject().to_string()), Ok("local|bob".to_owned()));
     assert_eq!(development_token(&world.policy(), &asked("corp|alice")), refused);
@@ -237,7 +239,7 @@ fn a_name_without_an_issuer_is_no_local_user() {
     let mut world = world();
     let bob =
         LocalUser { name: "alice".into(), password: Secret::new("h"), claims: of(json!({ "department": "sales" })) };
-    world.server.login = Some(UserLogin { openid: Vec::new(), users: vec![bob] });
+    world.server.login = Some(UserLogin { openid: everywhere(), users: vec![bob] });
     let corp = Party { issuer: IssuerName::parse("corp").ok(), value: "alice".into() };
     let record = granted(&World::for_users(), Consenting { subject: corp, ..knowing(json!({})) }).unwrap();
     assert_eq!(refreshed(&world, &record, TWO), Err(Refusal::UserNotAdmitted));

@@ -18,7 +18,7 @@ fn asking(name: &str, value: &str) -> Asked {
 
 /// Alice, who logged in at this time, and here so many seconds later.
 fn session(logged_in: u64, later: u64) -> Session {
-    let Consenting { subject, login, user_claims } = alice();
+    let Consenting { subject, login, user_claims, .. } = alice();
     Session {
         voucher: Voucher::Provider(subject.issuer.clone().unwrap()),
         subject,

@@ -16,7 +16,7 @@ pub(super) fn alice() -> Consenting {
     let login = LoginFacts { time: Some(Timestamp(900)), acr: Some("gold".into()), amr: vec!["pwd".into()] };
     let user_claims = Map::from_iter([("email".to_owned(), json!("alice@example.com"))]);
     let subject = Party { issuer: Some(IssuerName::parse("corp").unwrap()), value: "alice".into() };
-    Consenting { subject, login, user_claims }
+    Consenting { provider: subject.issuer.clone(), subject, login, user_claims }
 }
 
 pub(super) fn ticks(rows: &[(ResourceId, &[&str])]) -> BTreeMap<ResourceId, BTreeSet<Scope>> {
@@ -222,7 +222,8 @@ fn a_user_whom_nobody_vouches_for_any_more_gets_nothing() {
     assert_eq!(Refusal::SubjectGone.error(), OAuthError::InvalidGrant);
     let asked = asked_for(&[(API1, &["read"])]);
     let of = |value: &str| {
-        let user = Consenting { subject: Party { issuer: None, value: value.into() }, ..alice() };
+        let (provider, subject) = (IssuerName::parse("plain").ok(), Party { issuer: None, value: value.into() });
+        let user = Consenting { provider, subject, ..alice() };
         let world = World::for_users();
         let record =
             GrantRecord::after_consent(&world.policy(), &asked, &asked.grant, user, root(), Timestamp(BEGUN)).unwrap();
@@ -233,6 +234,33 @@ fn a_user_whom_nobody_vouches_for_any_more_gets_nothing() {
     for somebody_else in ["app", "corp|alice"] {
         assert_eq!(of(somebody_else), Err(Refusal::SubjectGone), "{somebody_else}");
     }
+}
+
+/// A name without an issuer means whoever has it at the provider whose subjects are plain now.
+#[test]
+fn a_plain_user_is_nobody_once_his_provider_is_another() {
+    let asked = asked_for(&[(API1, &["read"])]);
+    let user = Consenting {
+        provider: IssuerName::parse("plain").ok(),
+        subject: Party { issuer: None, value: "bob".into() },
+        ..alice()
+    };
+    let mut world = World::for_users();
+    let record =
+        GrantRecord::after_consent(&world.policy(), &asked, &asked.grant, user, root(), Timestamp(BEGUN)).unwrap();
+    assert!(refresh(&world, &record, &[], None).is_ok());
+    assert_eq!(GrantRecord::from_json(&record.to_json()).as_ref(), Ok(&record), "it is kept with him");
+    world.config.trusted_issuers[2].subjects = SubjectForm::Qualified;
+    assert_eq!(refresh(&world, &record, &[], None), Err(Refusal::SubjectGone));
+    world.config.trusted_issuers[1].subjects = SubjectForm::Plain;
+    assert_eq!(refresh(&world, &record, &[], None), Err(Refusal::SubjectGone), "another one's bob");
+}
+
+#[test]
+fn a_user_of_a_provider_at_which_nobody_logs_in_any_more_gets_nothing() {
+    let mut world = World::for_users();
+    world.server.login.as_mut().unwrap().openid.retain(|login| login.issuer != IssuerId(0));
+    assert_eq!(refresh(&world, &both(), &[ONE], None), Err(Refusal::SubjectGone));
 }
 
 #[test]

@@ -19,7 +19,7 @@ use url::form_urlencoded;
 
 use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
-use crate::serve::exchange::random_hex;
+use crate::serve::identifier::random_hex;
 use crate::serve::issuer::given;
 use crate::snapshot::Issuing;
 use crate::store::sealing::Seals;

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
 use crate::issuer::{DevelopmentFault, DevelopmentToken, development_token};
-use crate::serve::exchange::random_hex;
+use crate::serve::identifier::random_hex;
 use crate::serve::minting::{Issued, answer, mint};
 use crate::snapshot::Snapshot;
 use crate::telemetry::audit::{AuditLine, Deed};

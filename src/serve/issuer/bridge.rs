@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::response::Response;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, EXPECT, HOST, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use pingora_error::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::timeout;
@@ -31,6 +31,9 @@ use crate::telemetry::metrics::Outcome;
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// How often a request is judged at the most, each time under another configuration: a password takes a while.
+const MOST_JUDGEMENTS: usize = 16;
 
 /// What the issuer has to do with a request.
 #[derive(Debug)]
@@ -195,7 +198,7 @@ pub(in crate::serve) async fn answer(
         },
     };
     let (body, used) = (Secret::from(body), Arc::default());
-    loop {
+    for _ in 0..MOST_JUDGEMENTS {
         let (endpoint, peer, query) = match self::errand(session, exchange, &gateway.current) {
             Some(Errand::Endpoint { endpoint, peer, query }) if endpoint == first => (endpoint, peer, query),
             Some(Errand::InTheClear) => return refuse_clear(session, exchange).await,
@@ -216,6 +219,15 @@ pub(in crate::serve) async fn answer(
         exchange.record.cause = told;
         return answers::send(session, exchange.connection.as_deref(), answer).await;
     }
+    exchange.record.outcome = Outcome::Answered;
+    exchange.record.cause = Some("the configuration changes faster than the request is judged".to_owned());
+    answers::send(session, exchange.connection.as_deref(), later()).await
+}
+
+/// Not now.
+fn later() -> Answer {
+    let fields = [(RETRY_AFTER, HeaderValue::from_static("1")), (CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Answer { status: StatusCode::SERVICE_UNAVAILABLE, headers: fields.into_iter().collect(), body: Bytes::new() }
 }
 
 async fn refuse_reserved(session: &mut Session, exchange: &mut Exchange) -> Result<()> {

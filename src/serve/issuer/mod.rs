@@ -46,7 +46,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
-pub(super) use browser::cookies::without_ours;
+pub(super) use browser::cookies::{sets_ours, without_ours};
 
 use self::browser::Passwords;
 use self::client_keys::ClientKeys;
@@ -147,11 +147,11 @@ fn router(desk: Desk) -> Router {
         .route(Endpoint::Introspection.path(), post(asked::answer))
         .route(Endpoint::PushedAuthorization.path(), post(asked::answer))
         .merge(for_pages)
-        .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(PRAGMA, "no-cache"))
-        .merge(for_everybody)
         .merge(browser::router())
         .route(Endpoint::LoginCallback.path(), get(provider::callback::answer))
+        .layer(always(CACHE_CONTROL, "no-store"))
+        .merge(for_everybody)
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
 }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::browser::{Browser, Page};
+use crate::chromium::drive;
 use crate::oidc_provider::Provider;
 
 pub const CALLBACK: &str = "https://app.example/cb";
@@ -187,4 +188,15 @@ async fn a_provider_that_is_away_is_told_to_the_client() {
     let world = World::start_with(|text| with_users(text, &url, "client_secret: \"a secret & more\"")).await;
     let page = Browser::default().visit(&authorize(&world, "")).await;
     assert_eq!(page.parameter("error").as_deref(), Some("temporarily_unavailable"), "{}", page.url);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_real_browser_a_scope_is_unticked_and_another_time_everything_is_denied() {
+    let provider = Provider::with_pages();
+    let world = start(&provider, Proof::Secret).await;
+    let task = json!({
+        "issuer": world.url, "provider": format!("http://{}", provider.address), "callback": CALLBACK,
+        "client": WEBAPP.0, "secret": WEBAPP.1, "resources": [ONE, TWO],
+    });
+    drive("provider_login.mjs", task).await;
 }

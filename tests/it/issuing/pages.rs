@@ -3,9 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -14,15 +12,11 @@ use serde_json::{Value, json};
 
 use super::free_port;
 use crate::api::Api;
+use crate::chromium::drive;
 use crate::gateway::Gateway;
 use crate::issuer::Issuer;
-use crate::oidc_provider::node;
 
 const PASSWORD: &str = "a glass of cold lemonade";
-
-/// Where Debian and others put it.
-const CHROMIUM: [&str; 4] =
-    ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome", "/opt/google/chrome/chrome"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_finds_the_way_by_keyboard_in_every_light() {
@@ -36,34 +30,9 @@ async fn a_browser_keeps_our_cookies_over_tls_as_well() {
 
 async fn walked(scheme: &str, looks: &Value) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let chromium = CHROMIUM.into_iter().find(|path| Path::new(path).is_file());
-    let chromium = chromium.expect("the browser is missing; install it with: apt-get install chromium");
-    let node_folder = root.join("tests/node");
-    assert!(
-        node_folder.join("node_modules/playwright-core").is_dir(),
-        "what drives the browser is missing; install it with: cd tests/node && npm ci"
-    );
     let (gateway, folder, port) = gateway(root, scheme).await;
-    let screenshots = root.join("target/screenshots");
-    fs::create_dir_all(&screenshots).expect("the folder can be made");
-    let task = json!({
-        "issuer": format!("{scheme}://127.0.0.1:{port}"), "chromium": chromium, "screenshots": screenshots,
-        "password": PASSWORD, "looks": looks,
-    });
-    let mut command = Command::new(node(&node_folder));
-    command.arg("browser.mjs").current_dir(&node_folder);
-    // Nobody vouches for the certificate of this test, and node asks for tokens, too.
-    command.env("NODE_TLS_REJECT_UNAUTHORIZED", "0").env("NODE_NO_WARNINGS", "1");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut program = command.spawn().expect("node can be run");
-    let mut input = program.stdin.take().expect("stdin is piped");
-    input.write_all(task.to_string().as_bytes()).expect("it reads its task");
-    drop(input);
-    let output = tokio::task::spawn_blocking(move || program.wait_with_output()).await.expect("it does not panic");
-    let output = output.expect("it ends");
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
-    assert!(said.ends_with("done\n"), "{said}");
+    let issuer = format!("{scheme}://127.0.0.1:{port}");
+    drive("browser.mjs", json!({ "issuer": issuer, "password": PASSWORD, "looks": looks })).await;
     drop(gateway);
     let _ = fs::remove_dir_all(folder);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
     self, AllowedClient, AuthorizationServer, ClaimPath, Client, ClientAuthentication, Config, Consent, Environment,
-    GrantType, KeyOrigin, Requirement, ResourceId, Signing,
+    GrantType, IssuerId, KeyOrigin, LoginAuthentication, OpenIdLogin, Requirement, ResourceId, Signing, UserLogin,
 };
 use narrowgate::issuer::{
     Asked, AuthorizationRequest, CodeBinding, CodeRequest, Consenting, Form, Grant, GrantRecord, LoginFacts, NotAsked,
@@ -198,7 +198,7 @@ impl World {
             code_lifetime: AuthorizationServer::CODE_LIFETIME,
             refresh_token_lifetime: AuthorizationServer::REFRESH_TOKEN_LIFETIME,
             session_lifetime: AuthorizationServer::SESSION_LIFETIME,
-            login: None,
+            login: Some(UserLogin { openid: vec![login_at_corp()], users: Vec::new() }),
             exchange_depth: 4,
             development_tokens: false,
             signing: Signing {
@@ -246,6 +246,7 @@ impl Scene {
         let place = |api: usize| self.before.place_of(api).expect("all are there");
         let ticked = self.ticked.iter().map(|(api, ticked)| (place(*api), scopes(ticked))).collect();
         let user = Consenting {
+            provider: IssuerName::parse("corp").ok(),
             subject: Party { issuer: IssuerName::parse("corp").ok(), value: "alice".to_owned() },
             login: LoginFacts { time: Some(Timestamp(BEGUN)), acr: None, amr: Vec::new() },
             user_claims: self.user_claims(),
@@ -293,4 +294,16 @@ fn patterns(texts: &[&str]) -> Vec<ScopePattern> {
 
 fn scopes(texts: &[&str]) -> BTreeSet<Scope> {
     texts.iter().map(|text| Scope::parse(text).expect("it is a scope")).collect()
+}
+
+/// Users log in at corp.
+fn login_at_corp() -> OpenIdLogin {
+    OpenIdLogin {
+        issuer: IssuerId(0),
+        title: "Corp".to_owned(),
+        client_id: "narrowgate".to_owned(),
+        authentication: LoginAuthentication::None,
+        scopes: Vec::new(),
+        userinfo: false,
+    }
 }

@@ -21,6 +21,11 @@ pub(in crate::serve) fn without_ours(field: &[u8]) -> Option<Vec<u8>> {
     pairs().any(is_ours).then(|| pairs().filter(|pair| !is_ours(pair)).collect::<Vec<_>>().join(&b"; "[..]))
 }
 
+/// Whether a `Set-Cookie` field would put one of ours into a browser.
+pub(in crate::serve) fn sets_ours(field: &[u8]) -> bool {
+    is_ours(field.trim_ascii_start())
+}
+
 /// In any case: browsers do not mind it in a prefix, and some servers do not in names.
 fn is_ours(pair: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| {
