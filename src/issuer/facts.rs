@@ -56,8 +56,8 @@ pub struct TokenFacts {
 /// How a user logged in (RFC 9068 §2.2.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LoginFacts {
-    /// `auth_time`.
-    pub time: Timestamp,
+    /// `auth_time`; nothing where nobody who was there says it.
+    pub time: Option<Timestamp>,
     /// `acr`.
     pub acr: Option<String>,
     /// `amr`.
@@ -181,10 +181,12 @@ impl MayAct {
 
 impl LoginFacts {
     fn read(claims: &Map<String, Value>) -> Option<Self> {
-        let time = Timestamp(claims.get("auth_time")?.as_u64()?);
+        let time = claims.get("auth_time").and_then(Value::as_u64).map(Timestamp);
         let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
         let amr = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
-        Some(Self { time, acr, amr: amr.filter_map(|method| method.as_str().map(str::to_owned)).collect() })
+        let amr: Vec<String> = amr.filter_map(|method| method.as_str().map(str::to_owned)).collect();
+        let says_something = time.is_some() || acr.is_some() || !amr.is_empty();
+        says_something.then_some(Self { time, acr, amr })
     }
 }
 

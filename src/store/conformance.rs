@@ -74,6 +74,7 @@ macro_rules! conforms {
         );
         $crate::store::conformance::conforms!($bench, consents:
             consents_add_up_and_survive,
+            what_is_declined_is_forgotten,
             of_many_consents_at_once_none_is_lost,
             a_consent_is_withdrawn_for_one_resource,
         );

@@ -12,7 +12,8 @@ use super::StoreError;
 /// What users have agreed to.
 #[async_trait]
 pub trait ConsentStore: Send + Sync {
-    /// Adds the scopes of a resource to those that a user has agreed to for a client.
+    /// Adds the scopes of a resource to those that a user has agreed to for a client, and forgets those that he has declined.
+    /// Where he declined something and nothing is left, the resource is forgotten.
     ///
     /// # Errors
     ///
@@ -37,7 +38,7 @@ pub trait ConsentStore: Send + Sync {
 /// Scopes by the resource that they are of.
 pub type ConsentedScopes = BTreeMap<String, BTreeSet<String>>;
 
-/// What a user agrees to.
+/// What a user agrees to, and what he does not.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Consent {
     /// For which client.
@@ -48,4 +49,6 @@ pub struct Consent {
     pub resource: String,
     /// With which scopes; there may be none.
     pub scopes: BTreeSet<String>,
+    /// Without which scopes, whatever he said before; none of `scopes`.
+    pub declined: BTreeSet<String>,
 }

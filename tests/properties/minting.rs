@@ -167,7 +167,7 @@ impl Wish {
                 None => Source::Grant(root),
             },
             login: self.login.as_ref().map(|(time, acr, amr)| Login {
-                time: Timestamp(*time),
+                time: Some(Timestamp(*time)),
                 acr: acr.as_deref(),
                 amr,
             }),

@@ -8,11 +8,13 @@ use crate::issuer::Refusal;
 use crate::oauth::{AuthorizationError, OAuthError};
 
 /// Why a user is not asked.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotAsked {
     /// There is nobody who could be told but whoever sits at the browser: a page with status 400, and no redirect.
+    #[error("{0}")]
     Page(PageFault),
     /// The client is told.
+    #[error("{fault}")]
     Client {
         /// Where.
         to: ReturnAddress,

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Destination, Interaction, Prompt};
 use crate::clock::Timestamp;
 use crate::config::{Client, Consent};
-use crate::issuer::{Policy, Session, consent_covers};
+use crate::issuer::{Policy, Session, Transaction, consent_covers};
+use crate::token::LEEWAY;
 
 impl Asked {
     /// Whether nobody may be asked anything.
@@ -24,15 +25,25 @@ impl Asked {
         }
     }
 
-    /// Whether the user has to log in. `begun` is when he was sent to do so, if he was: a login since then is as fresh as
-    /// any can be.
-    pub fn needs_login(&self, session: Option<&Session>, begun: Option<Timestamp>, now: Timestamp) -> bool {
+    /// Whether the user has to log in. `sent` is the transaction by which he was sent to do so, if he was. Of a login since then
+    /// no more can be had than it was when it was complete; but at a provider it may be an old one, and one that nobody dates
+    /// is neither fresh nor young.
+    pub fn needs_login(&self, session: Option<&Session>, sent: Option<&Transaction>, now: Timestamp) -> bool {
         let Some(session) = session else { return true };
-        let is_fresh = begun.is_some_and(|begun| session.begun >= begun);
-        let is_to_be_fresh = self.wants(Interaction::Login) || self.wants(Interaction::SelectAccount);
-        let age = now.0.saturating_sub(session.login.time.0);
-        let is_too_old = self.max_age.is_some_and(|most| most.is_zero() || age > most.as_secs());
-        (is_to_be_fresh || is_too_old) && !is_fresh
+        let since = sent.filter(|transaction| session.is_since(transaction));
+        if self.wants(Interaction::SelectAccount) && since.is_none() {
+            return true;
+        }
+        let is_later = |than: u64| session.login.time.is_some_and(|time| time.0.saturating_add(LEEWAY) >= than);
+        if self.wants(Interaction::Login) && !since.is_some_and(|transaction| is_later(transaction.begun.0)) {
+            return true;
+        }
+        self.max_age.is_some_and(|most| match since {
+            Some(_) => !is_later(session.begun.0.saturating_sub(most.as_secs())),
+            None => {
+                most.is_zero() || session.login.time.is_none_or(|time| now.0.saturating_sub(time.0) > most.as_secs())
+            }
+        })
     }
 
     /// Whether the user has to be asked, who agreed to `consented` before: resources by their keys, with their scopes.

@@ -3,6 +3,7 @@
 //! Unlike a [`Form`](crate::issuer::Form) it can be read although a parameter came twice: the client is to be told, and only
 //! client and redirect URI say whether and where.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use url::form_urlencoded;
@@ -98,10 +99,12 @@ impl AuthorizationRequest {
         }
     }
 
-    /// The same request, of a user who wants to be somebody else.
+    /// The same request, of a user who wants to be somebody else. What the client wants him to be asked he is asked as well.
     pub fn for_another_account(&self) -> Self {
         let others = self.parameters.iter().filter(|(name, _)| name != "prompt" && name != "login_hint").cloned();
-        let prompt = ("prompt".to_owned(), "select_account".to_owned());
+        let asked = self.one("prompt").into_iter().flat_map(|words| words.split(' '));
+        let words: BTreeSet<&str> = asked.filter(|word| !word.is_empty()).chain(["select_account"]).collect();
+        let prompt = ("prompt".to_owned(), words.into_iter().collect::<Vec<_>>().join(" "));
         Self { parameters: others.chain([prompt]).collect(), is_split: self.is_split }
     }
 

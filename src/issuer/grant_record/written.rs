@@ -31,7 +31,8 @@ struct Written {
     issuer: Option<String>,
     subject: String,
     resources: BTreeMap<String, Vec<String>>,
-    auth_time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acr: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,7 +54,7 @@ impl GrantRecord {
             issuer: self.subject.issuer.as_ref().map(ToString::to_string),
             subject: self.subject.value.clone(),
             resources: self.resources.iter().map(|(key, scopes)| (key.to_string(), words(scopes))).collect(),
-            auth_time: self.login.time.0,
+            auth_time: self.login.time.map(|time| time.0),
             acr: self.login.acr.clone(),
             amr: self.login.amr.clone(),
             user_claims: self.user_claims.clone(),
@@ -86,7 +87,7 @@ impl GrantRecord {
             provider: name(written.provider).map_err(|_| UnreadableRecord)?,
             subject: Party { issuer, value: written.subject },
             resources,
-            login: LoginFacts { time: Timestamp(written.auth_time), acr: written.acr, amr: written.amr },
+            login: LoginFacts { time: written.auth_time.map(Timestamp), acr: written.acr, amr: written.amr },
             user_claims: written.user_claims,
             begun: Timestamp(written.begun),
             ends: Timestamp(written.ends),

@@ -9,7 +9,7 @@ use url::form_urlencoded::Serializer;
 use super::{LoginAttempt, ProviderMetadata};
 use crate::clock::Timestamp;
 use crate::config::OpenIdLogin;
-use crate::issuer::{Asked, Interaction, Prompt};
+use crate::issuer::{Asked, Interaction};
 use crate::oauth::{CodeChallenge, Scope};
 use crate::token::LEEWAY;
 
@@ -29,13 +29,9 @@ pub struct LoginDemand {
 impl LoginDemand {
     /// What a client asks of it.
     pub fn of(asked: &Asked) -> Self {
-        let wants = |interaction| match &asked.prompt {
-            Prompt::Silent => false,
-            Prompt::Asking(all) => all.contains(&interaction),
-        };
         Self {
-            fresh: wants(Interaction::Login),
-            select_account: wants(Interaction::SelectAccount),
+            fresh: asked.wants(Interaction::Login),
+            select_account: asked.wants(Interaction::SelectAccount),
             max_age: asked.max_age,
             hint: asked.login_hint.clone(),
         }

@@ -42,7 +42,6 @@ pub struct ExpectedIdToken<'a> {
 #[derive(Debug)]
 pub struct ProvenLogin {
     claims: Map<String, Value>,
-    issued: Timestamp,
     auth_time: Option<Timestamp>,
 }
 
@@ -142,7 +141,7 @@ impl<'a> IdToken<'a> {
             return Err(IdTokenFault::Signature);
         }
         check_parties(claims, expected)?;
-        let (issued, auth_time) = check_times(claims, now)?;
+        let auth_time = check_times(claims, now)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if text("nonce") != Some(expected.nonce) {
             return Err(IdTokenFault::Nonce);
@@ -155,7 +154,7 @@ impl<'a> IdToken<'a> {
         if text("sub").is_none_or(str::is_empty) {
             return Err(IdTokenFault::Subject);
         }
-        Ok(ProvenLogin { claims: claims.clone(), issued, auth_time })
+        Ok(ProvenLogin { claims: claims.clone(), auth_time })
     }
 }
 
@@ -181,7 +180,7 @@ fn check_parties(claims: &Map<String, Value>, expected: &ExpectedIdToken<'_>) ->
 }
 
 /// When it was made, and when the user logged in, if it says that.
-fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(Timestamp, Option<Timestamp>), IdTokenFault> {
+fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Option<Timestamp>, IdTokenFault> {
     let soon = now.0.saturating_add(LEEWAY);
     let exp = time(claims, "exp").ok().flatten().ok_or(IdTokenFault::Expired)?;
     if exp.saturating_add(LEEWAY) <= now.0 {
@@ -199,8 +198,7 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(Timestamp
         return Err(IdTokenFault::AuthTime);
     }
     // Another clock's future is our present.
-    let past = |at: u64| Timestamp(at.min(now.0));
-    Ok((past(issued), auth_time.map(past)))
+    Ok(auth_time.map(|at| Timestamp(at.min(now.0))))
 }
 
 /// The left half of a token's hash, by the algorithm of the ID token beside it (OpenID Connect Core §3.1.3.6).
@@ -239,10 +237,5 @@ impl ProvenLogin {
     /// When he logged in, if the provider says so.
     pub fn auth_time(&self) -> Option<Timestamp> {
         self.auth_time
-    }
-
-    /// When he logged in, at the latest.
-    pub(super) fn login_time(&self) -> Timestamp {
-        self.auth_time.unwrap_or(self.issued)
     }
 }

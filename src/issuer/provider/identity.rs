@@ -79,7 +79,7 @@ impl ProvenLogin {
         if length > MAX_CLAIMS {
             return Err(IdentityFault::TooMuch);
         }
-        Ok(LoginFacts { time: self.login_time(), acr, amr })
+        Ok(LoginFacts { time: self.auth_time(), acr, amr })
     }
 }
 

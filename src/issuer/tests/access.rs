@@ -158,7 +158,7 @@ fn a_client_for_itself_is_no_user() {
         ..token
     };
     assert!(exchanged(&world, &itself(ours())).is_ok());
-    let logged_in = LoginFacts { time: Timestamp(900), acr: None, amr: Vec::new() };
+    let logged_in = LoginFacts { time: Some(Timestamp(900)), acr: None, amr: Vec::new() };
     let user = TokenFacts { login: Some(logged_in), ..itself(ours()) };
     assert_eq!(exchanged(&world, &user), Err(Refusal::UserNotAdmitted));
     // What another issuer calls so may be a user here.

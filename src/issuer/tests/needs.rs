@@ -20,13 +20,19 @@ fn asking(name: &str, value: &str) -> Asked {
 fn session(logged_in: u64, later: u64) -> Session {
     let Consenting { subject, login, user_claims, .. } = alice();
     Session {
-        provider: subject.issuer.clone(),
+        voucher: Voucher::Provider(subject.issuer.clone().unwrap()),
         subject,
-        login: LoginFacts { time: Timestamp(logged_in), ..login },
+        login: LoginFacts { time: Some(Timestamp(logged_in)), ..login },
         user_claims,
         begun: Timestamp(logged_in + later),
         ends: Timestamp(logged_in + 28_800),
+        made_for: String::new(),
     }
+}
+
+/// The transaction by which she was sent to log in then.
+fn sent(begun: u64) -> Transaction {
+    Transaction { goal: Goal::Grants, browser: "hers".to_owned(), begun: Timestamp(begun) }
 }
 
 #[test]
@@ -42,8 +48,8 @@ fn a_fresh_login_is_one_since_the_user_was_sent() {
     for prompt in ["login", "select_account", "login consent"] {
         let asked = asking("prompt", prompt);
         assert!(asked.needs_login(Some(&session(9_999, 0)), None, NOW), "{prompt}: nobody was sent yet");
-        assert!(asked.needs_login(Some(&session(8_999, 0)), Some(Timestamp(9_000)), NOW), "{prompt}");
-        assert!(!asked.needs_login(Some(&session(9_000, 0)), Some(Timestamp(9_000)), NOW), "{prompt}");
+        assert!(asked.needs_login(Some(&session(8_999, 0)), Some(&sent(9_000)), NOW), "{prompt}");
+        assert!(!asked.needs_login(Some(&session(9_000, 0)), Some(&sent(9_000)), NOW), "{prompt}");
     }
     assert!(!asking("prompt", "consent").needs_login(Some(&session(1, 0)), None, NOW));
 }
@@ -53,11 +59,43 @@ fn a_login_may_be_as_old_as_the_client_says() {
     let asked = asking("max_age", "100");
     assert!(!asked.needs_login(Some(&session(9_900, 0)), None, NOW));
     assert!(asked.needs_login(Some(&session(9_899, 50)), None, NOW), "when it was complete here does not count");
+    let consents_for_long = Timestamp(10_900);
     assert!(
-        !asked.needs_login(Some(&session(9_800, 150)), Some(Timestamp(9_940)), NOW),
-        "it is as fresh as any can be"
+        !asked.needs_login(Some(&session(9_900, 100)), Some(&sent(9_940)), consents_for_long),
+        "it was young enough"
     );
+    assert!(asked.needs_login(Some(&session(9_800, 150)), Some(&sent(9_940)), NOW), "a login for something else");
     assert!(asking("max_age", "0").needs_login(Some(&session(10_000, 0)), None, NOW));
+    assert!(!asking("max_age", "0").needs_login(Some(&session(9_950, 0)), Some(&sent(9_940)), NOW));
+}
+
+#[test]
+fn a_login_that_the_provider_had_before_is_not_fresh() {
+    let old = session(8_000, 1_500);
+    assert!(asking("prompt", "login").needs_login(Some(&old), Some(&sent(9_000)), NOW));
+    assert!(!asking("prompt", "select_account").needs_login(Some(&old), Some(&sent(9_000)), NOW), "he could choose");
+    let by_another_clock = session(8_980, 30);
+    assert!(!asking("prompt", "login").needs_login(Some(&by_another_clock), Some(&sent(9_000)), NOW));
+}
+
+#[test]
+fn a_login_that_nobody_dates_is_neither_fresh_nor_young() {
+    let mut undated = session(9_950, 0);
+    undated.login.time = None;
+    for (name, value, needs) in [("prompt", "login", true), ("max_age", "3600", true), ("prompt", "", false)] {
+        for sent in [None, Some(&sent(9_900))] {
+            assert_eq!(asking(name, value).needs_login(Some(&undated), sent, NOW), needs, "{name} {value}");
+        }
+    }
+}
+
+#[test]
+fn a_login_for_this_very_request_counts_by_whatever_clock() {
+    let sent = sent(9_000);
+    let by_a_slow_clock = Session { made_for: sent.name(), ..session(8_990, 0) };
+    for prompt in ["login", "select_account"] {
+        assert!(!asking("prompt", prompt).needs_login(Some(&by_a_slow_clock), Some(&sent), NOW), "{prompt}");
+    }
 }
 
 fn agreed(rows: &[(&str, &[&str])]) -> BTreeMap<String, BTreeSet<String>> {
@@ -107,8 +145,8 @@ fn a_client_that_has_to_push_cannot_ask_directly() {
 }
 
 #[test]
-fn another_account_is_asked_for_in_the_place_of_what_was_said() {
-    let query = "client_id=web&prompt=login&login_hint=alice&resource=a&resource=b&state=s";
+fn another_account_is_asked_for_beside_what_was_said() {
+    let query = "client_id=web&prompt=login+consent&login_hint=alice&resource=a&resource=b&state=s";
     let other = AuthorizationRequest::of_query(query.as_bytes()).unwrap().for_another_account();
-    assert_eq!(other.to_form(), "client_id=web&resource=a&resource=b&state=s&prompt=select_account");
+    assert_eq!(other.to_form(), "client_id=web&resource=a&resource=b&state=s&prompt=consent+login+select_account");
 }

@@ -13,7 +13,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 const PLACE: &str = "https://app.example.com/cb";
 
 pub(super) fn alice() -> Consenting {
-    let login = LoginFacts { time: Timestamp(900), acr: Some("gold".into()), amr: vec!["pwd".into()] };
+    let login = LoginFacts { time: Some(Timestamp(900)), acr: Some("gold".into()), amr: vec!["pwd".into()] };
     let user_claims = Map::from_iter([("email".to_owned(), json!("alice@example.com"))]);
     let subject = Party { issuer: Some(IssuerName::parse("corp").unwrap()), value: "alice".into() };
     Consenting { provider: subject.issuer.clone(), subject, login, user_claims }

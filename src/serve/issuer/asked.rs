@@ -137,13 +137,18 @@ fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
     if !call.query.expose().is_empty() {
         return Err(Refused::Query);
     }
-    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
-    let kind = kinds.next().map(|kind| kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default());
-    let is_form = kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"));
-    if !is_form || kinds.next().is_some() {
+    if !announces_form(headers) {
         return Err(Refused::NoForm);
     }
     Ok(Form::parse(call.body.expose(), call.snapshot.config.limits.token_bytes)?)
+}
+
+/// Whether a body is announced as a form, and as nothing else beside it.
+pub(super) fn announces_form(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let kind = kinds.next().map(|kind| kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default());
+    let is_form = kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"));
+    is_form && kinds.next().is_none()
 }
 
 async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {

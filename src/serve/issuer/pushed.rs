@@ -4,16 +4,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::issuer::AuthorizationRequest;
+use crate::issuer::{AuthorizationRequest, Goal, Pushed, Transaction};
 use crate::secret::Secret;
 use crate::snapshot::Issuing;
 use crate::store::StoreError;
 use crate::store::sealing::SealingKey;
 
-use super::browser::kept::{NotKept, digest};
+use super::browser::kept::{NotKept, digest, handed_out};
 
 /// How every `request_uri` of ours begins (RFC 9126 §2.2).
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// How long a pushed request can be used, in seconds.
+pub(super) const SECONDS: u64 = 60;
 
 /// What a pushed request is sealed as.
 const PUSHED: &str = "pushed request";
@@ -28,6 +31,17 @@ struct Written {
 /// Whether a `request_uri` is of our making.
 pub(super) fn is_pushed(request_uri: &str) -> bool {
     request_uri.starts_with(PREFIX)
+}
+
+/// Whether a browser can carry a request on its user's way through a login, also where he wants to be somebody else then.
+pub(super) fn is_too_long(issuing: &Issuing, request: &AuthorizationRequest, now: Timestamp) -> bool {
+    let digest = digest(&Secret::new(PREFIX));
+    [request.clone(), request.for_another_account()].into_iter().any(|request| {
+        let pushed = Some(Pushed { request_uri: format!("{PREFIX}{digest}"), since: now });
+        let goal = Goal::Authorization { request, pushed };
+        let transaction = Transaction { goal, browser: digest.clone(), begun: now };
+        matches!(handed_out(issuing, &transaction), Err(NotKept::TooLong))
+    })
 }
 
 /// Keeps a request of `client` until `until`, and gives its `request_uri`.

@@ -9,16 +9,13 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::given;
-use super::pushed;
+use super::pushed::{self, SECONDS};
 use super::refused::Refused;
 use crate::clock::Timestamp;
 use crate::config::Client;
 use crate::issuer::{AuthorizationRequest, Form, PageFault, asked};
 use crate::secret::Secret;
 use crate::snapshot::Snapshot;
-
-/// How long a pushed request can be used, in seconds.
-const SECONDS: u64 = 60;
 
 /// A request that is good, of this client.
 pub(super) struct Pushing {
@@ -32,7 +29,7 @@ pub(super) struct Pushing {
 ///
 /// [`Refused`] says what is wrong with it.
 pub(super) fn decide(snapshot: &Snapshot, client: &Client, form: &Form, body: &Secret) -> Result<Pushing, Refused> {
-    let (policy, _) = given::issuer(snapshot)?;
+    let (policy, issuing) = given::issuer(snapshot)?;
     if form.one("request_uri").is_some() {
         return Err(Refused::RequestUriPushed);
     }
@@ -43,6 +40,9 @@ pub(super) fn decide(snapshot: &Snapshot, client: &Client, form: &Form, body: &S
     let request = AuthorizationRequest::of_form(b"", body.expose()).map_err(|fault| Refused::NotAsked(fault.into()))?;
     let request = request.without_credentials();
     asked(&policy, &request).map_err(Refused::NotAsked)?;
+    if pushed::is_too_long(issuing, &request, Timestamp::now()) {
+        return Err(Refused::PushedTooLong);
+    }
     Ok(Pushing { request, client: client.id.clone() })
 }
 

@@ -51,11 +51,14 @@ pub(super) enum Refused {
     #[error("what is kept of the grant cannot be read")]
     Unreadable,
     /// What was pushed could not be asked of a user.
-    #[error("{}", told(.0))]
+    #[error("{0}")]
     NotAsked(NotAsked),
     /// A pushed request that stands for another one (RFC 9126 §2.1).
     #[error("a pushed request has a request_uri")]
     RequestUriPushed,
+    /// A pushed request that no browser could carry through a login.
+    #[error("the pushed request is too large for an address")]
+    PushedTooLong,
     /// The token is another client's.
     #[error("the token belongs to another client")]
     NotTheirs,
@@ -105,14 +108,6 @@ pub(super) enum NoGrant {
     Withdrawn,
 }
 
-/// For whoever operates the server.
-fn told(fault: &NotAsked) -> String {
-    match fault {
-        NotAsked::Page(fault) => fault.to_string(),
-        NotAsked::Client { fault, .. } => fault.to_string(),
-    }
-}
-
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(error.to_string())
@@ -129,9 +124,12 @@ impl Refused {
     /// The code; nothing where it is not the request that is at fault.
     pub(super) fn error(&self) -> Option<OAuthError> {
         match self {
-            Self::NoForm | Self::Query | Self::NoToken | Self::Token(_) | Self::RequestUriPushed => {
-                Some(OAuthError::InvalidRequest)
-            }
+            Self::NoForm
+            | Self::Query
+            | Self::NoToken
+            | Self::Token(_)
+            | Self::RequestUriPushed
+            | Self::PushedTooLong => Some(OAuthError::InvalidRequest),
             Self::Grant(_) => Some(OAuthError::InvalidGrant),
             // Who asks is proven; what is wrong is in the request. What an authorization endpoint has a code of its own for
             // is in `code`.
@@ -187,6 +185,7 @@ impl Refused {
             Self::NoToken => "a required parameter is missing",
             Self::Request(refusal) => refusal.description(),
             Self::RequestUriPushed => "a pushed request cannot have a request_uri",
+            Self::PushedTooLong => "the request is too large",
             Self::NotAsked(fault) => description(fault),
             Self::Throttled { .. } => "too many failures to authenticate; wait, and try again",
             Self::PushedTooOften { .. } => "too many requests; wait, and try again",

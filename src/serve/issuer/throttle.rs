@@ -79,6 +79,14 @@ struct Proven {
     bucket: Bucket,
 }
 
+/// What a guess has cost, unless it is given back. Who forgets it has guessed.
+#[derive(Debug)]
+pub(super) struct Taken {
+    address: Option<Arc<Mutex<Bucket>>>,
+    client: Option<Arc<Mutex<Bucket>>>,
+    proven: Option<Arc<Mutex<Proven>>>,
+}
+
 impl Default for Throttle {
     fn default() -> Self {
         Self {
@@ -125,6 +133,32 @@ impl Throttle {
         proven.into_iter().for_each(|proven| locked(&proven).last = now);
     }
 
+    /// Takes what a guess costs before anybody looks at it, or says how long this one has to wait: however many guess at once,
+    /// no more are looked at than one after the other.
+    pub(super) fn guess(&self, asker: Asker<'_>, now: Instant) -> Result<Taken, Duration> {
+        let full = |allowance: Allowance| Ok::<_, ()>(Arc::new(Mutex::new(Bucket { left: allowance.burst, at: now })));
+        let address = self.addresses.get_or_insert_with(&household(asker.peer), || full(OF_ADDRESS)).ok();
+        if let Some(proven) = self.proven(asker, now) {
+            locked(&proven).bucket.charge(OF_PROVEN, now)?;
+            address.iter().for_each(|bucket| locked(bucket).take(OF_ADDRESS, now));
+            return Ok(Taken { address, client: None, proven: Some(proven) });
+        }
+        let client = asker.client.and_then(|client| self.clients.get_or_insert_with(client, || full(OF_CLIENT)).ok());
+        let mut of_address = address.as_deref().map(locked);
+        let mut of_client = client.as_deref().map(locked);
+        let waits = [
+            of_address.as_mut().and_then(|bucket| bucket.wait(OF_ADDRESS, now)),
+            of_client.as_mut().and_then(|bucket| bucket.wait(OF_CLIENT, now)),
+        ];
+        if let Some(wait) = waits.into_iter().flatten().max() {
+            return Err(wait);
+        }
+        of_address.iter_mut().for_each(|bucket| bucket.take(OF_ADDRESS, now));
+        of_client.iter_mut().for_each(|bucket| bucket.take(OF_CLIENT, now));
+        drop((of_address, of_client));
+        Ok(Taken { address, client, proven: None })
+    }
+
     /// Begins a login for somebody at this address, or says how long he has to wait.
     pub(super) fn begin_login(&self, peer: IpAddr, now: Instant) -> Option<Duration> {
         begin(&self.logins, OF_LOGINS, peer, now)
@@ -152,15 +186,30 @@ fn begin(
 ) -> Option<Duration> {
     let full = || Ok::<_, ()>(Arc::new(Mutex::new(Bucket { left: allowance.burst, at: now })));
     let bucket = begun.get_or_insert_with(&household(peer), full).ok()?;
-    let mut bucket = locked(&bucket);
-    let wait = bucket.wait(allowance, now);
-    if wait.is_none() {
-        bucket.take(allowance, now);
+    locked(&bucket).charge(allowance, now).err()
+}
+
+impl Taken {
+    /// Gives it back: it was no guess.
+    pub(super) fn give_back(self) {
+        self.address.iter().for_each(|bucket| locked(bucket).give(OF_ADDRESS));
+        self.client.iter().for_each(|bucket| locked(bucket).give(OF_CLIENT));
+        self.proven.iter().for_each(|proven| locked(proven).bucket.give(OF_PROVEN));
     }
-    wait
 }
 
 impl Bucket {
+    /// Takes one, or says how long to wait for it.
+    fn charge(&mut self, allowance: Allowance, now: Instant) -> Result<(), Duration> {
+        self.wait(allowance, now).map_or(Ok(()), Err)?;
+        self.take(allowance, now);
+        Ok(())
+    }
+
+    fn give(&mut self, allowance: Allowance) {
+        self.left = (self.left + 1.0).min(allowance.burst);
+    }
+
     fn wait(&mut self, allowance: Allowance, now: Instant) -> Option<Duration> {
         self.refill(allowance, now);
         (self.left < 1.0).then(|| Duration::from_secs_f64((1.0 - self.left) / allowance.per_second))
@@ -287,6 +336,21 @@ mod tests {
         assert_eq!(begin("192.0.2.2", now), None, "another address");
         assert_eq!(wait(&throttle, PEER, None, now), None, "it is no failure");
         assert_eq!(begin(PEER, now + Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    fn a_guess_costs_before_it_is_looked_at() {
+        let (throttle, now) = (Throttle::default(), Instant::now());
+        let under_way: Vec<_> = (0..100).filter_map(|_| throttle.guess(asker(PEER, Some("ada")), now).ok()).collect();
+        assert_eq!(under_way.len(), 30);
+        under_way.into_iter().for_each(Taken::give_back);
+        assert_eq!((0..100).filter(|_| throttle.guess(asker(PEER, Some("ada")), now).is_ok()).count(), 30);
+        let from = |host: usize| format!("198.51.100.{host}");
+        let elsewhere = (0..200).filter(|host| throttle.guess(asker(&from(*host), Some("ada")), now).is_ok());
+        assert_eq!(elsewhere.count(), 70);
+        assert!(throttle.guess(asker(PEER, Some("ada")), now).is_err());
+        throttle.succeeded(PEER.parse().unwrap(), "ada", now);
+        assert_eq!((0..200).filter(|_| throttle.guess(asker(PEER, Some("ada")), now).is_ok()).count(), 100);
     }
 
     #[test]

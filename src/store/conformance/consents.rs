@@ -1,5 +1,7 @@
 //! What must hold of what users have agreed to.
 
+use std::collections::BTreeSet;
+
 use super::{Bench, MANY, at_once};
 use crate::clock::Timestamp;
 use crate::store::{Consent, ConsentedScopes};
@@ -10,6 +12,7 @@ fn consent(resource: &str, scopes: &[&str]) -> Consent {
         subject: "ann".to_owned(),
         resource: resource.to_owned(),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        declined: BTreeSet::new(),
     }
 }
 
@@ -36,6 +39,26 @@ pub(crate) async fn consents_add_up_and_survive(bench: &impl Bench) {
     for (client, subject) in others {
         assert_eq!(store.consent_of(client, subject).await.unwrap(), agreed(&[("one", &["admin"])]), "{client}");
     }
+}
+
+pub(crate) async fn what_is_declined_is_forgotten(bench: &impl Bench) {
+    let store = bench.open();
+    let declined = |resource: &str, agreed: &[&str], declined: &[&str]| Consent {
+        declined: consent("", declined).scopes,
+        ..consent(resource, agreed)
+    };
+    store.remember_consent(&declined("new", &[], &["read"])).await.unwrap();
+    store.remember_consent(&declined("other", &["read"], &["write"])).await.unwrap();
+    assert_eq!(store.consent_of("app", "ann").await.unwrap(), agreed(&[("other", &["read"])]));
+    for resource in ["one", "two", "three"] {
+        store.remember_consent(&consent(resource, &["admin", "read", "write"])).await.unwrap();
+    }
+    store.remember_consent(&declined("one", &["extra", "read"], &["write"])).await.unwrap();
+    store.remember_consent(&declined("two", &[], &["read", "write"])).await.unwrap();
+    store.remember_consent(&declined("three", &[], &["admin", "read", "write"])).await.unwrap();
+    let left = agreed(&[("one", &["admin", "extra", "read"]), ("other", &["read"]), ("two", &["admin"])]);
+    drop(store);
+    assert_eq!(bench.open().consent_of("app", "ann").await.unwrap(), left);
 }
 
 pub(crate) async fn of_many_consents_at_once_none_is_lost(bench: &impl Bench) {

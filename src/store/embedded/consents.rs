@@ -12,15 +12,18 @@ pub(super) const CONSENTS: TableDefinition<(&str, &str, &str), Vec<&str>> = Tabl
 #[async_trait]
 impl ConsentStore for EmbeddedStore {
     async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
-        let Consent { client, subject, resource, mut scopes } = consent.clone();
+        let Consent { client, subject, resource, mut scopes, declined } = consent.clone();
         self.write(move |transaction| {
             let mut consents = transaction.open_table(CONSENTS)?;
             let key = (&*client, &*subject, &*resource);
             if let Some(before) = consents.get(key)? {
                 scopes.extend(before.value().into_iter().map(str::to_owned));
             }
-            let scopes: Vec<_> = scopes.iter().map(String::as_str).collect();
-            consents.insert(key, scopes)?;
+            let scopes: Vec<_> = scopes.difference(&declined).map(String::as_str).collect();
+            match scopes.is_empty() && !declined.is_empty() {
+                true => consents.remove(key)?,
+                false => consents.insert(key, scopes)?,
+            };
             Ok(Ending::Kept(()))
         })
         .await

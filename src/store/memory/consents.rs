@@ -14,8 +14,19 @@ pub(super) struct Consents(HashMap<(String, String), ConsentedScopes>);
 #[async_trait]
 impl ConsentStore for MemoryStore {
     async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
-        let Consent { client, subject, resource, scopes } = consent.clone();
-        self.kept().consents.0.entry((client, subject)).or_default().entry(resource).or_default().extend(scopes);
+        let Consent { client, subject, resource, scopes, declined } = consent.clone();
+        let whose = (client, subject);
+        let mut kept = self.kept();
+        let agreed = kept.consents.0.entry(whose.clone()).or_default();
+        let left = agreed.entry(resource.clone()).or_default();
+        left.extend(scopes);
+        left.retain(|scope| !declined.contains(scope));
+        if left.is_empty() && !declined.is_empty() {
+            agreed.remove(&resource);
+        }
+        if agreed.is_empty() {
+            kept.consents.0.remove(&whose);
+        }
         Ok(())
     }
 

@@ -69,8 +69,8 @@ pub enum Source {
 /// How a user logged in; fixed then, and copied ever after (RFC 9068 §2.2.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Login<'a> {
-    /// `auth_time`.
-    pub time: Timestamp,
+    /// `auth_time`, where it is known.
+    pub time: Option<Timestamp>,
     /// `acr`, where it is known.
     pub acr: Option<&'a str>,
     /// `amr`; possibly nothing.
@@ -147,7 +147,7 @@ impl AccessToken {
             exp,
             jti: root.new_jti().map_err(|_| NotMinted::Randomness)?.into(),
             scope: scope(audience, new.scopes)?,
-            auth_time: new.login.map(|login| login.time.0),
+            auth_time: new.login.and_then(|login| login.time).map(|time| time.0),
             acr: new.login.and_then(|login| login.acr).map(Into::into),
             amr: new.login.map_or(Box::default(), |login| login.amr.into()),
             act: new.actor.cloned(),

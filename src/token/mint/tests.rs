@@ -173,7 +173,7 @@ fn the_claims_are_these_and_no_others() {
     let actor = Actor::new("api1-service", Some("https://auth.example"), None).unwrap();
     let actor = Actor::new("api2-service", Some("https://auth.example"), Some(actor)).unwrap();
     let amr = ["pwd".to_owned(), "otp".to_owned()];
-    let login = Login { time: Timestamp(NOW.0 - 60), acr: Some("urn:mace:incommon:iap:silver"), amr: &amr };
+    let login = Login { time: Some(Timestamp(NOW.0 - 60)), acr: Some("urn:mace:incommon:iap:silver"), amr: &amr };
     let source = Source::Ending { root: bench.root, ends: Timestamp(NOW.0 + 40) };
     let new = NewAccessToken { scopes: &scopes, login: Some(login), actor: Some(&actor), source, ..bench.right() };
     let token = bench.mint(0, &new);
@@ -190,6 +190,14 @@ fn the_claims_are_these_and_no_others() {
     assert_eq!(part(token.expose(), 1), golden.replace("JTI", jti));
     assert_eq!(token.expires_in(), Duration::from_secs(40));
     assert!(bench.verify(0, token.expose(), NOW).is_ok());
+}
+
+#[test]
+fn a_login_that_nobody_dates_has_no_time() {
+    let bench = Bench::quick();
+    let login = Login { time: None, acr: Some("mfa"), amr: &[] };
+    let said = part(bench.mint(0, &NewAccessToken { login: Some(login), ..bench.right() }).expose(), 1);
+    assert!(said.contains(r#""acr":"mfa""#) && !said.contains("auth_time"), "{said}");
 }
 
 #[test]

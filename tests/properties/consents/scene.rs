@@ -248,7 +248,7 @@ impl Scene {
         let user = Consenting {
             provider: IssuerName::parse("corp").ok(),
             subject: Party { issuer: IssuerName::parse("corp").ok(), value: "alice".to_owned() },
-            login: LoginFacts { time: Timestamp(BEGUN), acr: None, amr: Vec::new() },
+            login: LoginFacts { time: Some(Timestamp(BEGUN)), acr: None, amr: Vec::new() },
             user_claims: self.user_claims(),
         };
         let root = GrantId::parse("AAAAAAAAAAAAAAAAAAAAAA").expect("this is a name");

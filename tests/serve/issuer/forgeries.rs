@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use narrowgate::config::{IssuerId, LoginAuthentication, OpenIdLogin};
+use narrowgate::secret::Secret;
 
 use super::authentication::Broken;
 use super::authorize::is_guarded;
@@ -246,4 +247,22 @@ async fn without_the_store_a_page_says_so() {
         assert!(!page.text.contains("disk"), "{}", page.text);
         is_guarded(&page);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_password_ends_the_sessions_of_the_one_before() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    browser.reach_consent(&asking(&[])).await;
+    let change = |name: &'static str| {
+        world.reload(|config| {
+            let login = config.issuer.as_mut().unwrap().login.as_mut().unwrap();
+            let users = login.users.iter_mut().filter(|user| user.name == name);
+            users.for_each(|user| user.password = Secret::new("another hash"));
+        });
+    };
+    change("bob");
+    assert_eq!(browser.visit("/grants").await.title(), "What you have allowed", "it was not his");
+    change("alice");
+    assert_eq!(browser.visit("/grants").await.title(), "Sign in");
 }

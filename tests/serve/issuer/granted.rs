@@ -1,6 +1,6 @@
 //! What users have granted, put into the store as the browser's part would: codes for every kind of client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
@@ -98,6 +98,7 @@ pub async fn agree(world: &World, client: &str, rights: &[(&str, &[&str])]) {
             subject: "corp|ada".to_owned(),
             resource: (*resource).to_owned(),
             scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+            declined: BTreeSet::new(),
         };
         kept(world).remember_consent(&consent).await.unwrap();
     }

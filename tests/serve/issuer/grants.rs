@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use narrowgate::clock::Timestamp;
+use narrowgate::config::Consent;
 use narrowgate::store::{FAMILY_PAGE, NewCode, NewFamily, Store, TakingCode, TokenDigest};
 
 use super::authorize::is_guarded;
@@ -171,4 +172,48 @@ async fn a_client_that_went_away_can_still_be_taken_back_from() {
     assert!(page.text.contains("app") && page.text.contains("Read your documents"), "{}", page.text);
     browser.post("/grants", &[("token", &token(&page)), ("client", "app")]).await;
     assert!(is_revoked(&world, &root));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_signed_out_by_a_form_that_is_not_his() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    browser.reach_consent(&asking(&[])).await;
+    let right = token(&browser.get("/grants").await);
+    world.reload(|config| {
+        config.issuer.as_mut().unwrap().login.as_mut().unwrap().users.retain(|user| user.name != "alice")
+    });
+    for wrong in ["", "wrong"] {
+        assert_eq!(browser.post("/logout", &[("token", wrong)]).await.status, 403);
+        assert!(browser.cookies.contains_key("__Host-narrowgate-session"), "although it does not count now");
+    }
+    assert_eq!(browser.post("/logout", &[("token", &right)]).await.status, 200);
+    assert!(!browser.cookies.contains_key("__Host-narrowgate-session"));
+    let nobody = browser.post("/logout", &[("token", "")]).await;
+    assert_eq!((nobody.status, nobody.field("set-cookie")), (200, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_ask_is_said_not_to() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    let consent = browser.reach_consent(&asking(&[])).await;
+    browser.answer(&consent, "allow", &[]).await;
+    assert!(!browser.get("/grants").await.text.contains("does not ask"));
+    let ask = |consent: Consent| {
+        world.reload(|config| {
+            let clients = &mut config.issuer.as_mut().unwrap().clients;
+            clients.iter_mut().filter(|client| client.id == "app").for_each(|client| client.consent = consent);
+        });
+    };
+    ask(Consent::Never);
+    let page = browser.get("/grants").await;
+    assert!(page.text.contains("Read your documents") && page.text.contains("does not ask"), "{}", page.text);
+    assert!(!page.text.contains("You will not be asked again"), "{}", page.text);
+    let form = [("token", token(&page)), ("client", "app".into())];
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let after = browser.post("/grants", &form).await;
+    assert!(browser.follow(after).await.text.contains("No application"));
+    ask(Consent::Ask);
+    assert!(browser.visit(&asking(&[])).await.title().starts_with("Allow"), "what he agreed to before is gone");
 }

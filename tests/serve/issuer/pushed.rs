@@ -140,3 +140,20 @@ async fn the_endpoint_is_for_forms_by_post_and_only_where_users_are() {
     let without = World::start().await;
     assert_eq!(without.ask("POST", "/par", form, body.as_bytes()).await.status, 404);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_browser_can_carry_is_refused_at_once() {
+    let world = granted::world().await;
+    for (length, status) in [(3_000, 201), (6_500, 400), (12_000, 400)] {
+        let mut form = GOOD.to_vec();
+        let state = "x".repeat(length);
+        form.retain(|(name, _)| *name != "state");
+        let form: Vec<_> = form.into_iter().chain([("state", state.as_str())]).collect();
+        let reply = world.post("/par", Some(WEB), &form).await;
+        assert_eq!(reply.status, status, "{length}");
+        if status == 400 {
+            assert_eq!(reply.json()["error"], "invalid_request");
+            assert_eq!(reply.json()["error_description"], "the request is too large");
+        }
+    }
+}

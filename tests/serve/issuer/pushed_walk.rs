@@ -1,5 +1,6 @@
 //! The way of a user whose client pushed beforehand what it asks for (RFC 9126 §4), and what becomes of the code.
 
+use narrowgate::clock::Timestamp;
 use narrowgate::config::{ClaimPath, Requirement};
 use serde_json::Value;
 
@@ -66,6 +67,21 @@ async fn of_many_who_answer_at_once_one_gets_the_code() {
     let answers: [Page; 8] = tokio::join!(a, b, c, d, e, f, g, h).into();
     let codes = answers.iter().filter(|answer| answer.told("code").is_some()).count();
     assert_eq!((codes, answers.iter().filter(|answer| is_refused(answer)).count()), (1, 7), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_it_was_used_is_remembered_longer_than_any_tab_lasts() {
+    let world = world().await;
+    let request_uri = pushed(&world, "pusher").await;
+    let mut browser = Visitor::new(&world);
+    let target = by_reference("pusher", &request_uri, &[]);
+    let consent = browser.reach_consent(&target).await;
+    let second = browser.visit(&target).await;
+    assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some());
+    let last_end = Timestamp(Timestamp::now().0 + 60 + 2 * 15 * 60);
+    let snapshot = world.gateway.current.load();
+    snapshot.issuing.as_ref().unwrap().store.sweep(last_end).await.unwrap();
+    assert!(is_refused(&browser.answer(&second, "allow", &[]).await));
 }
 
 #[tokio::test(flavor = "multi_thread")]

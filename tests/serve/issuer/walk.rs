@@ -1,6 +1,6 @@
 //! The way of a user from the client's request over login and consent back to the client.
 
-use narrowgate::config::Consent;
+use narrowgate::config::{ClaimPath, Consent, Requirement};
 
 use super::visitor::{CALLBACK, MACHINE, PASSWORD, Visitor, asking, words, world, world_with};
 use super::world::{ISSUER, ONE, TWO};
@@ -185,4 +185,60 @@ async fn a_request_may_come_by_post() {
     assert_eq!(split.told("error").as_deref(), Some("invalid_request"));
     let no_form = browser.ask("POST", "/authorize", "Content-Type: application/json\r\n", b"{}").await;
     assert_eq!(no_form.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untick_is_a_no_to_what_was_agreed_before() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    let both = [("resource", ONE), ("resource", TWO)];
+    let consent = browser.reach_consent(&asking(&both)).await;
+    assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some());
+    let again = asking(&[both[0], both[1], ("scope", "write reports"), ("prompt", "consent")]);
+    let consent = browser.visit(&again).await;
+    assert_eq!(consent.boxes(), ["scope-0-0", "scope-1-0"]);
+    let answer = browser.answer(&consent, "allow", &["scope-1-0"]).await;
+    assert_eq!(words(&browser.granted(&answer).await), had(&[(ONE, "write")]));
+    let is_asked =
+        async |browser: &mut Visitor<'_>, more: &[(&str, &str)]| browser.visit(&asking(more)).await.status == 200;
+    assert!(!is_asked(&mut browser, &[("scope", "read write")]).await, "what was not shown stays");
+    assert!(is_asked(&mut browser, &[("resource", TWO)]).await, "what was unticked does not");
+    let consent = browser.visit(&asking(&[("scope", "write"), ("prompt", "consent")])).await;
+    let nothing = browser.answer(&consent, "allow", &["scope-0-0"]).await;
+    assert_eq!(nothing.told("error").as_deref(), Some("access_denied"));
+    assert!(is_asked(&mut browser, &[("scope", "write")]).await);
+    assert!(!is_asked(&mut browser, &[("scope", "read")]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_another_account_is_asked_what_the_client_wants_asked() {
+    let world = world().await;
+    let mut browser = Visitor::new(&world);
+    let login = browser.visit(&asking(&[])).await;
+    let consent = browser.log_in(&login, "bob", PASSWORD).await;
+    assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some(), "bob agrees to it");
+    let login = browser.visit(&asking(&[("prompt", "login consent")])).await;
+    let consent = browser.log_in(&login, "alice", PASSWORD).await;
+    let (_, rest) = consent.text.split_once("<a href=\"").unwrap();
+    let login = browser.visit(&rest.split('"').next().unwrap().replace("&#38;", "&")).await;
+    let consent = browser.log_in(&login, "bob", PASSWORD).await;
+    assert!(consent.status == 200 && consent.text.contains("bob"), "{consent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_known_of_a_local_user_is_what_the_configuration_says_now() {
+    let world = world_with(|config| {
+        let claim = ClaimPath { text: "department".to_owned(), steps: vec!["department".to_owned()] };
+        config.resources[0].access = vec![Requirement { claim, values: vec!["sales".to_owned()] }];
+    })
+    .await;
+    let mut browser = Visitor::new(&world);
+    let consent = browser.reach_consent(&asking(&[])).await;
+    assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some());
+    world.reload(|config| {
+        let login = config.issuer.as_mut().unwrap().login.as_mut().unwrap();
+        login.users.iter_mut().for_each(|user| user.claims = serde_json::Map::new());
+    });
+    assert_eq!(browser.visit(&asking(&[])).await.told("error").as_deref(), Some("access_denied"));
+    assert_eq!(browser.answer(&consent, "allow", &[]).await.told("error").as_deref(), Some("access_denied"));
 }

@@ -13,7 +13,7 @@ use super::halted::{Halted, redirect};
 use super::kept::{self, NotKept};
 use super::visit::{Present, Visit};
 use crate::config::ResourceId;
-use crate::issuer::{Asked, AuthorizationRequest, Endpoint, Goal, Transaction};
+use crate::issuer::{Asked, AuthorizationRequest, Endpoint, Goal, Pushed, Transaction};
 use crate::oauth::{AuthorizationError, Scope};
 use crate::secret::Secret;
 use crate::serve::issuer::pushed;
@@ -53,7 +53,9 @@ async fn arrived(visit: &Visit<'_>, request: AuthorizationRequest) -> Result<Tra
     };
     let goal = match pushed {
         None => Goal::Authorization { request, pushed: None },
-        Some((request, request_uri)) => Goal::Authorization { request, pushed: Some(request_uri) },
+        Some((request, request_uri)) => {
+            Goal::Authorization { request, pushed: Some(Pushed { request_uri, since: visit.now }) }
+        }
     };
     Ok(Transaction { goal, browser, begun: visit.now })
 }
@@ -79,9 +81,9 @@ pub(super) async fn go_on(
     stage: Stage,
 ) -> Result<Response, Halted> {
     let present = visit.present().await?;
-    let begun = (stage == Stage::Returned).then_some(transaction.begun);
+    let sent = (stage == Stage::Returned).then_some(transaction);
     let session = present.as_ref().map(|present| &present.session);
-    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, begun, visit.now)) else {
+    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, sent, visit.now)) else {
         visit.settled()?;
         if asked.is_silent() {
             return Err(silently(&asked, AuthorizationError::LoginRequired));

@@ -97,8 +97,7 @@ pub(super) async fn answered(visit: &Visit<'_>) -> Result<Response, Halted> {
     };
     let present = visit.present().await?;
     let session = present.as_ref().map(|present| &present.session);
-    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, Some(transaction.begun), visit.now))
-    else {
+    let Some(present) = present.as_ref().filter(|_| !asked.needs_login(session, Some(&transaction), visit.now)) else {
         visit.settled()?;
         return authorize::to_login(visit, &transaction.goal);
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::pages::STYLE;
 use super::visit::Visit;
 use crate::config::{Client, Resource, ResourceId};
-use crate::issuer::{Asked, Destination, Policy, Session};
+use crate::issuer::{Asked, Destination, Policy, Session, Voucher};
 use crate::oauth::Scope;
 
 /// The page.
@@ -115,7 +115,7 @@ pub(super) fn user<'a>(visit: &Visit<'a>, session: &'a Session) -> User<'a> {
     let login = visit.server().login.iter().flat_map(|login| &login.openid);
     let provider = login
         .filter_map(|login| Some((visit.policy.config.trusted_issuers.get(login.issuer.0)?, login)))
-        .find(|(trusted, _)| Some(&trusted.name) == session.provider.as_ref());
+        .find(|(trusted, _)| session.voucher == Voucher::Provider(trusted.name.clone()));
     User { name, provider: provider.map(|(_, login)| login.title.as_str()) }
 }
 

@@ -3,7 +3,7 @@
 //! The order is that of what a crash may cost: what was pushed is used up first, so that it never gives two codes; what was
 //! agreed to is remembered before the code that stands on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
 
@@ -13,16 +13,14 @@ use super::kept;
 use super::visit::{Present, Visit};
 use crate::clock::Timestamp;
 use crate::config::Consent;
-use crate::issuer::{Asked, CodeRecord, Goal, GrantRecord, TRANSACTION_SECONDS, Transaction};
-use crate::oauth::Scope;
+use crate::issuer::{Asked, CodeRecord, Goal, GrantRecord, Pushed, Transaction};
+use crate::oauth::{ResourceIndicator, Scope};
 use crate::secret::Secret;
 use crate::serve::issuer::{codes, pushed};
 use crate::store;
 use crate::telemetry::audit::{AuditLine, Deed};
+use crate::token::LEEWAY;
 use crate::token::mint::GrantId;
-
-/// How long a pushed request can lie before anybody comes with it, at the most, in seconds.
-const PUSHED_SECONDS: u64 = 10 * 60;
 
 /// What a user granted, or had granted before.
 #[derive(Debug)]
@@ -44,13 +42,16 @@ pub(super) async fn grant(visit: &Visit<'_>, granted: Granted<'_>) -> Result<Res
     let Granted { asked, present, .. } = &granted;
     let root = GrantId::generate().map_err(|_| kept::NotKept::Randomness)?;
     let user = present.session.consenting();
-    let record = GrantRecord::after_consent(&visit.policy, asked, &granted.ticked, user, root, visit.now)
-        .map_err(|error| Halted::declined(asked, error, "the user declined everything"))?;
+    let record = GrantRecord::after_consent(&visit.policy, asked, &granted.ticked, user, root, visit.now);
     visit.settled()?;
-    use_up(visit, granted.transaction).await?;
-    if granted.by_user {
-        remember(visit, &record).await?;
+    if record.is_ok() {
+        use_up(visit, granted.transaction).await?;
     }
+    if granted.by_user {
+        let left = record.as_ref().map(GrantRecord::resources).ok();
+        remember(visit, asked, &present.session.subject.to_string(), left).await?;
+    }
+    let record = record.map_err(|error| Halted::declined(asked, error, "the user declined everything"))?;
     let to = &asked.to;
     let kept = CodeRecord { grant: record, redirect_uri: to.redirect_uri().to_owned(), challenge: asked.challenge };
     let until = Timestamp(visit.now.0.saturating_add(visit.server().code_lifetime.as_secs()));
@@ -63,9 +64,11 @@ pub(super) async fn grant(visit: &Visit<'_>, granted: Granted<'_>) -> Result<Res
 /// What was pushed gives one code, however many came with it at once. It need not have lasted until now: whoever came in
 /// time may take the time that a login takes.
 async fn use_up(visit: &Visit<'_>, transaction: &Transaction) -> Result<(), Halted> {
-    let Goal::Authorization { pushed: Some(request_uri), .. } = &transaction.goal else { return Ok(()) };
+    let Goal::Authorization { pushed: Some(Pushed { request_uri, .. }), .. } = &transaction.goal else { return Ok(()) };
     let name = format!("pushed|{}|used", kept::digest(&Secret::new(request_uri.as_str())));
-    let until = Timestamp(visit.now.0.saturating_add(TRANSACTION_SECONDS + PUSHED_SECONDS));
+    // Longer than any transaction for it, whenever somebody began one, and by whatever clock.
+    let longest = pushed::SECONDS + Pushed::SECONDS + 2 * LEEWAY;
+    let until = Timestamp(visit.now.0.saturating_add(longest));
     if !visit.issuing.store.mark_used(&name, until).await? {
         return Err(Halted::RequestUri);
     }
@@ -73,23 +76,41 @@ async fn use_up(visit: &Visit<'_>, transaction: &Transaction) -> Result<(), Halt
     Ok(())
 }
 
-/// Notes what the user has agreed to, where he is asked at all.
-async fn remember(visit: &Visit<'_>, record: &GrantRecord) -> Result<(), Halted> {
-    let is_asked = visit.server().client(record.client()).is_some_and(|client| client.consent == Consent::Ask);
-    let subject = record.subject().to_string();
-    for (resource, scopes) in record.resources() {
-        let scopes: BTreeSet<String> = scopes.iter().map(Scope::to_string).collect();
-        let words = scopes.iter().cloned().collect::<Vec<_>>().join(" ");
+/// Notes what the user has agreed to of all that he was shown, where he is asked at all: what he has left out counts no more,
+/// although he may have agreed to it before. `left` is nothing where he left out everything.
+async fn remember(
+    visit: &Visit<'_>,
+    asked: &Asked,
+    subject: &str,
+    left: Option<&BTreeMap<ResourceIndicator, BTreeSet<Scope>>>,
+) -> Result<(), Halted> {
+    let is_asked = visit.server().client(&asked.client).is_some_and(|client| client.consent == Consent::Ask);
+    let words = |scopes: &BTreeSet<Scope>| scopes.iter().map(Scope::to_string).collect::<BTreeSet<_>>();
+    for (id, shown) in &asked.grant {
+        let Some(known) = visit.policy.config.resources.get(id.0) else { continue };
+        let agreed = left.and_then(|left| left.get(&known.key));
+        let (scopes, resource) = (agreed.map(words).unwrap_or_default(), known.key.as_str());
+        let declined: BTreeSet<String> = words(shown).difference(&scopes).cloned().collect();
         if is_asked {
-            let (client, subject) = (record.client().to_owned(), subject.clone());
-            let consent = store::Consent { client, subject, resource: resource.as_str().to_owned(), scopes };
-            visit.issuing.store.remember_consent(&consent).await?;
+            let store = &visit.issuing.store;
+            match agreed.is_none() && declined.is_empty() {
+                // An API without scopes.
+                true => drop(store.withdraw_consent(&asked.client, subject, resource).await?),
+                false => {
+                    let (client, subject) = (asked.client.clone(), subject.to_owned());
+                    let (resource, scopes) = (resource.to_owned(), scopes.clone());
+                    store.remember_consent(&store::Consent { client, subject, resource, scopes, declined }).await?;
+                }
+            }
+        }
+        if agreed.is_none() {
+            continue;
         }
         AuditLine {
-            client: Some(record.client()),
-            subject: Some(&subject),
-            resource: Some(resource.as_str()),
-            scopes: Some(&words),
+            client: Some(&asked.client),
+            subject: Some(subject),
+            resource: Some(resource),
+            scopes: Some(&scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")),
             ..AuditLine::new(Deed::ConsentGranted, &visit.call.request_id, visit.call.peer)
         }
         .write();

@@ -22,9 +22,9 @@ use super::halted::{Halted, redirect};
 use super::held::{Held, HeldApi, held};
 use super::kept;
 use super::pages::{Leads, STYLE, page};
-use super::visit::{Entries, Present, Visit};
+use super::visit::{Entries, Visit};
 use crate::clock::Timestamp;
-use crate::config::Resource;
+use crate::config::{Consent, Resource};
 use crate::issuer::{Endpoint, Goal};
 use crate::secret::Secret;
 use crate::serve::issuer::given;
@@ -50,6 +50,8 @@ struct GrantsPage<'a> {
 struct ClientShown<'a> {
     id: &'a str,
     name: &'a str,
+    /// Whether it cannot have again what was taken back unless the user says yes.
+    asks: bool,
     apis: Vec<ApiShown<'a>>,
 }
 
@@ -89,14 +91,16 @@ pub(super) async fn list(visit: &Visit<'_>) -> Result<Response, Halted> {
         clients: all.iter().map(|(id, held)| client_shown(visit, id, held)).collect(),
         action: Endpoint::Grants.url(visit.server()),
         logout: Endpoint::Logout.url(visit.server()),
-        token: &form_token(&present),
+        token: &form_token(&present.token),
     };
     Ok(page(StatusCode::OK, &shown, &Leads::Home))
 }
 
 fn client_shown<'a>(visit: &Visit<'a>, id: &'a str, held: &'a Held) -> ClientShown<'a> {
-    let name = visit.server().client(id).map_or(id, |client| client.shown());
-    ClientShown { id, name, apis: held.apis.iter().map(|(key, api)| api_shown(visit, key, api)).collect() }
+    let client = visit.server().client(id);
+    let name = client.map_or(id, |client| client.shown());
+    let asks = client.is_none_or(|client| client.consent == Consent::Ask);
+    ClientShown { id, name, asks, apis: held.apis.iter().map(|(key, api)| api_shown(visit, key, api)).collect() }
 }
 
 fn api_shown<'a>(visit: &Visit<'a>, key: &'a str, api: &'a HeldApi) -> ApiShown<'a> {
@@ -123,7 +127,7 @@ pub(super) async fn withdraw(visit: &Visit<'_>) -> Result<Response, Halted> {
     let Some(present) = visit.present().await? else {
         return to_login(visit, &Goal::Grants);
     };
-    check(&form, &present)?;
+    check(&form, &present.token)?;
     let client = form.one("client")?.ok_or(Halted::Form)?;
     let resource = form.one("api")?;
     visit.settled()?;
@@ -182,34 +186,37 @@ fn write_down(visit: &Visit<'_>, client: Option<&str>, subject: &str, resource: 
 /// Logs the user out.
 pub(super) async fn log_out(visit: &Visit<'_>) -> Result<Response, Halted> {
     let form = visit.form()?;
-    if let Some(present) = visit.present().await? {
-        check(&form, &present)?;
+    // Of a session that does not count any more the cookie is taken as well, but from whoever knows it.
+    let token = Cookie::Session.read(visit.headers, visit.server());
+    if let Some(token) = &token {
+        check(&form, token)?;
+        let present = visit.present().await?;
         visit.settled()?;
-        kept::end_session(visit.issuing, &present.token, visit.now).await?;
-        let subject = present.session.subject.to_string();
+        kept::end_session(visit.issuing, token, visit.now).await?;
+        let subject = present.map(|present| present.session.subject.to_string());
         let line = AuditLine::new(Deed::LoggedOut, &visit.call.request_id, visit.call.peer);
-        AuditLine { subject: Some(&subject), ..line }.write();
+        AuditLine { subject: subject.as_deref(), ..line }.write();
     }
     let done = Done {
         title: "You are signed out",
         text: "Applications keep what you have allowed them. Sign in again to take that back.",
     };
     let mut response = page(StatusCode::OK, &done, &Leads::Home);
-    if let Some(cookie) = Cookie::Session.clear(visit.server()) {
+    if let Some(cookie) = Cookie::Session.clear(visit.server()).filter(|_| token.is_some()) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
 }
 
 /// Holds that a form stood in a page of this session.
-fn check(form: &Entries, present: &Present) -> Result<(), Halted> {
+fn check(form: &Entries, session: &Secret) -> Result<(), Halted> {
     let sent = form.one("token")?.unwrap_or_default();
-    let expected = Secret::new(form_token(present));
+    let expected = Secret::new(form_token(session));
     expected.matches(sent.as_bytes()).then_some(()).ok_or(Halted::Foreign)
 }
 
 /// What forms of a session carry. The cookie cannot be told from it.
-fn form_token(present: &Present) -> String {
-    let key = Key::new(HMAC_SHA256, present.token.expose());
+fn form_token(session: &Secret) -> String {
+    let key = Key::new(HMAC_SHA256, session.expose());
     URL_SAFE_NO_PAD.encode(sign(&key, b"forms of /grants"))
 }

@@ -74,7 +74,10 @@ impl From<StoreError> for Halted {
 
 impl From<NotKept> for Halted {
     fn from(error: NotKept) -> Self {
-        Self::Unavailable(error.to_string())
+        match error {
+            NotKept::TooLong => Self::TooLong,
+            NotKept::Store(_) | NotKept::Randomness => Self::Unavailable(error.to_string()),
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::halted::Halted;
 use super::visit::Visit;
 use crate::clock::Timestamp;
-use crate::config::{Consent, GrantType};
 use crate::issuer::GrantRecord;
 use crate::oauth::Scope;
 use crate::serve::issuer::given;
@@ -52,8 +51,8 @@ pub(super) async fn held(visit: &Visit<'_>, subject: &str) -> Result<BTreeMap<St
             api.until = api.until.max(Some(family.end));
         }
     }
-    let asks = visit.server().clients.iter().filter(|client| client.consent == Consent::Ask);
-    for client in asks.filter(|client| client.grants.contains(&GrantType::AuthorizationCode)) {
+    // Also what was agreed to before a client was not to ask any more, or not so: it may be to ask again some day.
+    for client in &visit.server().clients {
         let consented = visit.issuing.store.consent_of(&client.id, subject).await?;
         if consented.is_empty() {
             continue;

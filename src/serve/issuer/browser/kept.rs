@@ -16,6 +16,9 @@ use crate::store::{StoreError, TokenDigest};
 /// What a session is sealed as.
 const SESSION: &str = "session";
 
+/// The longest transaction that an address can carry, in bytes: servers and browsers stop at some length behind that.
+const MAX_TRANSACTION: usize = 8 << 10;
+
 /// Why something of a user cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::serve::issuer) enum NotKept {
@@ -25,6 +28,9 @@ pub(in crate::serve::issuer) enum NotKept {
     /// There is no randomness.
     #[error("the system has no randomness to give")]
     Randomness,
+    /// A transaction that no address carries.
+    #[error("the request is too large for an address")]
+    TooLong,
 }
 
 /// Begins a session, and gives the cookie's value.
@@ -83,10 +89,11 @@ pub(in crate::serve::issuer) fn digest(token: &Secret) -> String {
 ///
 /// # Errors
 ///
-/// [`NotKept::Randomness`] if nothing can be sealed.
+/// [`NotKept::Randomness`] if nothing can be sealed, [`NotKept::TooLong`] if no address can carry it.
 pub(in crate::serve::issuer) fn handed_out(issuing: &Issuing, transaction: &Transaction) -> Result<String, NotKept> {
     let sealed = issuing.seals.transactions.seal(&transaction.to_json()).map_err(|_| NotKept::Randomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(sealed))
+    let text = URL_SAFE_NO_PAD.encode(sealed);
+    if text.len() > MAX_TRANSACTION { Err(NotKept::TooLong) } else { Ok(text) }
 }
 
 /// The transaction that a browser brings back; nothing for one of another browser, and for one that took too long.

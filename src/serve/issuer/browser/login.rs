@@ -17,7 +17,7 @@ use super::passwords::NotHim;
 use super::visit::Visit;
 use crate::clock::Timestamp;
 use crate::config::{LocalUser, UserLogin};
-use crate::issuer::{Asked, Endpoint, Goal, LoginFacts, Party, Session, Transaction};
+use crate::issuer::{Asked, Endpoint, Goal, LoginFacts, Party, Session, Transaction, Voucher};
 use crate::oauth::IssuerName;
 use crate::secret::Secret;
 use crate::serve::issuer::provider;
@@ -80,6 +80,7 @@ pub(super) async fn enter(visit: &Visit<'_>) -> Result<Response, Halted> {
         Err(not_him) => {
             let (reason, tried) = match not_him {
                 NotHim::Wrong => ("wrong name or password", Tried { name, failed: Some(not_him) }),
+                NotHim::Busy(_) => ("too many are trying to log in", Tried { name, failed: Some(not_him) }),
                 NotHim::Throttled(_) => ("too many logins have failed", Tried { name, failed: Some(not_him) }),
             };
             write_down(visit, Deed::LoginFailed, None, Some(reason));
@@ -134,6 +135,10 @@ fn shown(visit: &Visit<'_>, asked: Option<&Asked>, transaction: &str, tried: &Tr
             let text = "Too many have tried and failed. Wait a moment before you try again.";
             (StatusCode::TOO_MANY_REQUESTS, Some(text), Some(wait.as_secs() + 1))
         }
+        Some(NotHim::Busy(wait)) => {
+            let text = "Too many are signing in right now. Try again in a moment.";
+            (StatusCode::TOO_MANY_REQUESTS, Some(text), Some(wait.as_secs()))
+        }
     };
     let login_page = LoginPage {
         client: client.map(|client| client.shown()),
@@ -156,12 +161,13 @@ fn shown(visit: &Visit<'_>, asked: Option<&Asked>, transaction: &str, tried: &Tr
 async fn begun(visit: &Visit<'_>, transaction: &Transaction, text: &str, user: &LocalUser) -> Result<Response, Halted> {
     let now = Timestamp::now();
     let session = Session {
-        provider: None,
+        voucher: Voucher::password_of(user),
         subject: Party { issuer: Some(UserLogin::local()), value: user.name.clone() },
-        login: LoginFacts { time: now, acr: None, amr: vec!["pwd".to_owned()] },
+        login: LoginFacts { time: Some(now), acr: None, amr: vec!["pwd".to_owned()] },
         user_claims: user.claims.clone(),
         begun: now,
         ends: Timestamp(now.0.saturating_add(visit.server().session_lifetime.as_secs())),
+        made_for: transaction.name(),
     };
     let token = kept::begin_session(visit.issuing, &session).await?;
     if let Some(before) = Cookie::Session.read(visit.headers, visit.server()) {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 use url::form_urlencoded;
 
@@ -14,13 +13,11 @@ use crate::clock::Timestamp;
 use crate::config::AuthorizationServer;
 use crate::issuer::{Asked, Goal, NotAsked, Policy, Session, Transaction, asked, asked_directly};
 use crate::secret::Secret;
+use crate::serve::issuer::asked::announces_form;
 use crate::serve::issuer::{Call, Desk};
 use crate::snapshot::Issuing;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// The longest transaction that an address can carry, in bytes: servers and browsers stop at some length behind that.
-const MAX_TRANSACTION: usize = 8 << 10;
 
 /// One request of a browser.
 #[derive(Debug)]
@@ -79,7 +76,7 @@ impl<'v> Visit<'v> {
     pub(super) async fn present(&self) -> Result<Option<Present>, Halted> {
         let Some(token) = Cookie::Session.read(self.headers, self.server()) else { return Ok(None) };
         let session = kept::session(self.issuing, &token, self.now).await?;
-        let session = session.filter(|session| session.counts(self.policy.config, self.server(), self.now));
+        let session = session.and_then(|session| session.at(&self.policy, self.now));
         Ok(session.map(|session| Present { token, session }))
     }
 
@@ -110,12 +107,7 @@ impl<'v> Visit<'v> {
     ///
     /// [`Halted::Form`] if the body is announced as anything but a form.
     pub(super) fn check_is_form(&self) -> Result<(), Halted> {
-        let mut kinds = self.headers.get_all(CONTENT_TYPE).iter();
-        let kind = kinds.next().map(|kind| kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default());
-        let is_form = kind
-            .is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded"))
-            && kinds.next().is_none();
-        is_form.then_some(()).ok_or(Halted::Form)
+        announces_form(self.headers).then_some(()).ok_or(Halted::Form)
     }
 
     /// The transaction that this browser brings back.
@@ -134,10 +126,9 @@ impl<'v> Visit<'v> {
     ///
     /// # Errors
     ///
-    /// [`Halted::TooLong`] if none can.
+    /// [`Halted::TooLong`] if none can carry it.
     pub(super) fn handed_out(&self, transaction: &Transaction) -> Result<String, Halted> {
-        let text = kept::handed_out(self.issuing, transaction)?;
-        if text.len() > MAX_TRANSACTION { Err(Halted::TooLong) } else { Ok(text) }
+        Ok(kept::handed_out(self.issuing, transaction)?)
     }
 
     /// What the client of a transaction asks for, judged anew; nothing where no client asks.

@@ -17,7 +17,7 @@ use super::way::{Provider, Way};
 use super::{LOGIN, PATIENCE};
 use crate::clock::Timestamp;
 use crate::config::AuthorizationServer;
-use crate::issuer::{Answer, Endpoint, Goal, Identity, LoginAttempt, ProviderResponse, Session, Transaction};
+use crate::issuer::{Answer, Endpoint, Goal, Identity, LoginAttempt, ProviderResponse, Session, Transaction, Voucher};
 use crate::secret::Secret;
 use crate::serve::issuer::browser::cookies::Cookie;
 use crate::serve::issuer::browser::kept::{begin_session, brought_back, digest, end_session};
@@ -138,7 +138,8 @@ async fn logged_in(
         return Err(NotLoggedIn::Changed);
     }
     let ends = Timestamp(now.0.saturating_add(server.session_lifetime.as_secs()));
-    let session = Session { provider: Some(attempt.provider), subject, login, user_claims, begun: now, ends };
+    let (voucher, made_for) = (Voucher::Provider(attempt.provider), transaction.name());
+    let session = Session { voucher, subject, login, user_claims, begun: now, ends, made_for };
     Ok(LoggedIn { session, transaction, text: attempt.transaction })
 }
 

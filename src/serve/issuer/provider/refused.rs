@@ -33,7 +33,7 @@ pub(in crate::serve::issuer) enum NotLoggedIn {
     #[error("there is no login at this provider")]
     NoProvider,
     /// What the login is for is not to be had any more.
-    #[error("what the login is for is refused now: {}", of_not_asked(.0))]
+    #[error("what the login is for is refused now: {0}")]
     NotAsked(Box<NotAsked>),
     /// The answer counts for nothing.
     #[error("{0}")]
@@ -98,13 +98,6 @@ pub(in crate::serve::issuer) enum NotLoggedIn {
     /// Something does not work here.
     #[error("{0}")]
     Broken(&'static str),
-}
-
-fn of_not_asked(fault: &NotAsked) -> String {
-    match fault {
-        NotAsked::Page(fault) => fault.to_string(),
-        NotAsked::Client { fault, .. } => fault.to_string(),
-    }
 }
 
 /// What a fetch that failed means, if it is not that the other side is away.

@@ -228,3 +228,32 @@ async fn where_no_client_waits_a_page_says_why_not() {
         assert!(reply.field("set-cookie").is_none() && reply.field("content-security-policy").is_some());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_the_provider_had_is_not_one_that_a_client_asked_for() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    let world = start(&corp, &other, |_| {}).await;
+    for more in ["&prompt=login", "&max_age=300"] {
+        let mut browser = Browser::default();
+        let asked = location(&browser.get(&world, &authorize(more)).await);
+        let sent = browser.begin(&world, "").await;
+        corp.gives(&corp.id_token(&sent.nonce(), |claims| claims["auth_time"] = ago(3_600).into()));
+        let reply = browser.come_back(&world, &sent.code(&corp.issuer)).await;
+        assert_eq!(browser.get(&world, &location(&reply)).await.status, 200, "for the other request it will do");
+        let back = browser.get(&world, &asked.replace("/login?", "/consent?")).await;
+        assert!(location(&back).starts_with(&format!("{ISSUER}/login?transaction=")), "{more}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_nobody_dates_is_neither_young_nor_old() {
+    let (corp, other) = (Mock::start().await, Mock::start().await);
+    let world = start(&corp, &other, |_| {}).await;
+    let mut browser = Browser::default();
+    let sent = browser.begin(&world, "").await;
+    corp.gives(&corp.id_token(&sent.nonce(), |_| {}));
+    browser.come_back(&world, &sent.code(&corp.issuer)).await;
+    for (more, error) in [("&prompt=none", "consent_required"), ("&prompt=none&max_age=3600", "login_required")] {
+        assert_eq!(error_for_the_client(&browser.get(&world, &authorize(more)).await), error, "{more}");
+    }
+}
