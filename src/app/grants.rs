@@ -7,7 +7,7 @@ use super::office::OpenStore;
 use super::vault::KeysError;
 use crate::clock::Timestamp;
 use crate::config::{AuthorizationServer, Config, LONGEST_ACCESS_TOKEN, StoreLocation};
-use crate::serve::admin::grants::{Ending, Which, document, end, endings};
+use crate::serve::admin::grants::{Ending, Which, document, end, endings, recall_codes};
 use crate::store::sealing::Seals;
 use crate::store::{FAMILY_PAGE, StoreError};
 
@@ -50,6 +50,7 @@ pub async fn list(
 pub async fn revoke(config: &Config, which: &Which) -> Result<Vec<Ending>, StartError> {
     let mut done = Vec::new();
     let Some(open) = opened(config).await? else { return Ok(done) };
+    recall_codes(&*open.store, which, Timestamp::now()).await.map_err(KeysError::from)?;
     loop {
         let page =
             endings(&*open.store, which, LONGEST_ACCESS_TOKEN, Timestamp::now()).await.map_err(KeysError::from)?;

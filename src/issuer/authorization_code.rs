@@ -6,7 +6,7 @@
 
 mod record;
 
-pub use record::{CodeRecord, UnreadableCode};
+pub use record::{CodeRecord, RecallsSeen, UnreadableCode};
 
 use super::client_credentials::check_open_grant;
 use super::request::wanted;

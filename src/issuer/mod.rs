@@ -43,7 +43,9 @@ pub use authorization::{
     Asked, AuthorizationFault, AuthorizationRequest, Destination, Interaction, NotAsked, PageFault, Prompt, PushedAs,
     ReturnAddress, asked, asked_directly,
 };
-pub use authorization_code::{CodeBinding, CodeRecord, CodeRequest, UnreadableCode, authorization_code, check_code};
+pub use authorization_code::{
+    CodeBinding, CodeRecord, CodeRequest, RecallsSeen, UnreadableCode, authorization_code, check_code,
+};
 pub use client::{
     AssertionFault, ClientAssertion, ClientCredential, ClientFault, OfferedSecret, OneUse, by_name, by_secret,
     with_keys,

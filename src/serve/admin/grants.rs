@@ -21,6 +21,7 @@ use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
 use crate::serve::identifier::random_hex;
 use crate::serve::issuer::given;
+use crate::serve::issuer::recalls::{Recalled, recall};
 use crate::snapshot::Issuing;
 use crate::store::sealing::Seals;
 use crate::store::{FAMILY_PAGE, Family, Revocation, Store, StoreError, Whose};
@@ -128,6 +129,20 @@ pub async fn endings(
     Ok(families.into_iter().map(ending).collect())
 }
 
+/// Takes back what was granted and is not redeemed yet: before the grants that stand are ended, so that none begins anew.
+///
+/// # Errors
+///
+/// [`StoreError`] if the store cannot be written.
+pub async fn recall_codes(store: &dyn Store, which: &Which, now: Timestamp) -> Result<(), StoreError> {
+    match which {
+        Which::Client(client) => recall(store, Recalled::Client(client), now).await,
+        Which::Subject(subject) => recall(store, Recalled::Subject(subject), now).await,
+        // What it came from was redeemed.
+        Which::Root(_) => Ok(()),
+    }
+}
+
 /// Ends a grant in a store that no node of ours uses now, or that tells them.
 ///
 /// # Errors
@@ -193,6 +208,7 @@ pub(super) async fn revoke(
 
 /// Ends all of them, each with an event.
 async fn revoke_all(issuing: &Issuing, which: &Which, line: AuditLine<'_>) -> Result<Vec<Ending>, StoreError> {
+    recall_codes(&*issuing.store, which, Timestamp::now()).await?;
     let mut done: Vec<Ending> = Vec::new();
     loop {
         let endings = endings(&*issuing.store, which, issuing.longest_lifetime, Timestamp::now()).await?;

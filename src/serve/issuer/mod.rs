@@ -23,6 +23,7 @@ mod proof;
 mod provider;
 mod pushed;
 mod pushing;
+pub(in crate::serve) mod recalls;
 mod redeeming;
 mod refreshing;
 mod refused;

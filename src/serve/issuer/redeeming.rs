@@ -12,10 +12,11 @@
 use super::asked::Known;
 use super::codes;
 use super::given::{self, Given};
+use super::recalls;
 use super::refused::{NoGrant, Refused};
 use crate::clock::Timestamp;
 use crate::config::{Client, Consent, GrantType};
-use crate::issuer::{CodeRequest, Grant, GrantRecord, authorization_code, check_code, check_open_grant};
+use crate::issuer::{CodeRequest, Grant, GrantRecord, RecallsSeen, authorization_code, check_code, check_open_grant};
 use crate::secret::Secret;
 use crate::serve::minting::mint;
 use crate::snapshot::{Issuing, Snapshot};
@@ -41,6 +42,7 @@ pub(super) struct Redeemed {
     record: GrantRecord,
     grant: Grant,
     consent: Consent,
+    recalls: RecallsSeen,
     may_refresh: bool,
 }
 
@@ -76,10 +78,12 @@ pub(super) async fn decide(
     }
     given::check_time(&opened.grant, now)?;
     let consent = client.consent;
+    let recalls = opened.recalls.clone();
+    check_recalls(issuing, &opened.grant, &recalls).await?;
     let record = still_agreed(issuing, consent, &opened.grant).await?.ok_or(NoGrant::Withdrawn)?;
     let grant = authorization_code(&policy, client, &record, opened.binding(), request)?;
     let may_refresh = client.grants.contains(&GrantType::RefreshToken);
-    Ok(Redemption::Good(Box::new(Redeemed { digest, sealed, record, grant, consent, may_refresh })))
+    Ok(Redemption::Good(Box::new(Redeemed { digest, sealed, record, grant, consent, recalls, may_refresh })))
 }
 
 /// What is left of a grant if its user has taken back something since; nothing if that was all.
@@ -95,6 +99,13 @@ async fn still_agreed(
             Ok(record.clone().limited_to(&agreed))
         }
     }
+}
+
+/// Holds a code against what was taken back since it was made.
+async fn check_recalls(issuing: &Issuing, record: &GrantRecord, recalls: &RecallsSeen) -> Result<(), Refused> {
+    let subject = record.subject().to_string();
+    let now = recalls::seen(&*issuing.store, record.client(), &subject, Timestamp::now()).await?;
+    if recalls.came_before_any_of(&now) { Err(NoGrant::Withdrawn.into()) } else { Ok(()) }
 }
 
 impl Redemption {
@@ -159,9 +170,11 @@ impl Redeemed {
         let taking = TakingCode { digest: self.digest, record: self.sealed, family, now };
         match take(issuing, &taking).await? {
             Code::Fresh { root, .. } => {
-                if still_agreed(issuing, self.consent, &self.record).await?.as_ref() != Some(&self.record) {
+                let recalled = check_recalls(issuing, &self.record, &self.recalls).await;
+                let agreed = still_agreed(issuing, self.consent, &self.record).await?;
+                if recalled.is_err() || agreed.as_ref() != Some(&self.record) {
                     given::end(issuing, &root, tokens_until).await?;
-                    return Err(NoGrant::Withdrawn.into());
+                    return recalled.and(Err(NoGrant::Withdrawn.into()));
                 }
                 let refresh_token = self.may_refresh.then_some(token);
                 Ok(Taken::Given(Box::new(Given { minted, refresh_token })))

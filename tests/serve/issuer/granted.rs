@@ -6,7 +6,7 @@ use narrowgate::clock::Timestamp;
 use narrowgate::config::{
     AuthorizationServer, Client as Registered, ClientAuthentication, Config, Consent, GrantType, UserLogin,
 };
-use narrowgate::issuer::{CodeRecord, GrantRecord};
+use narrowgate::issuer::{CodeRecord, GrantRecord, RecallsSeen};
 use narrowgate::oauth::{CodeChallenge, RedirectUri};
 use narrowgate::secret::Secret;
 use narrowgate::store::sealing::SealingKey;
@@ -81,7 +81,7 @@ pub async fn code_of(world: &World, client: &str, rights: &[(&str, &[&str])], la
     let grant = GrantRecord::from_json(record.to_string().as_bytes()).unwrap();
     let root = grant.root().to_string();
     let challenge = CodeChallenge::parse(CHALLENGE).unwrap();
-    let record = CodeRecord { grant, redirect_uri: PLACE.to_owned(), challenge };
+    let record = CodeRecord { grant, redirect_uri: PLACE.to_owned(), challenge, recalls: RecallsSeen::default() };
     let code = Secret::random_token().unwrap();
     let sealed = SealingKey::of_token(&code, "code").seal(&record.to_json()).unwrap();
     let digest = TokenDigest::of(code.expose());

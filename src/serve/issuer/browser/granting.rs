@@ -16,7 +16,7 @@ use crate::config::Consent;
 use crate::issuer::{Asked, CodeRecord, Goal, GrantRecord, Pushed, Transaction};
 use crate::oauth::{ResourceIndicator, Scope};
 use crate::secret::Secret;
-use crate::serve::issuer::{codes, pushed};
+use crate::serve::issuer::{codes, pushed, recalls};
 use crate::store;
 use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::LEEWAY;
@@ -43,17 +43,20 @@ pub(super) async fn grant(visit: &Visit<'_>, granted: Granted<'_>) -> Result<Res
     let root = GrantId::generate().map_err(|_| kept::NotKept::Randomness)?;
     let user = present.session.consenting();
     let record = GrantRecord::after_consent(&visit.policy, asked, &granted.ticked, user, root, visit.now);
+    let subject = present.session.subject.to_string();
+    let recalls = recalls::seen(&*visit.issuing.store, &asked.client, &subject, visit.now).await?;
     visit.settled()?;
     if record.is_ok() {
         use_up(visit, granted.transaction).await?;
     }
     if granted.by_user {
         let left = record.as_ref().map(GrantRecord::resources).ok();
-        remember(visit, asked, &present.session.subject.to_string(), left).await?;
+        remember(visit, asked, &subject, left).await?;
     }
     let record = record.map_err(|error| Halted::declined(asked, error, "the user declined everything"))?;
     let to = &asked.to;
-    let kept = CodeRecord { grant: record, redirect_uri: to.redirect_uri().to_owned(), challenge: asked.challenge };
+    let (redirect_uri, challenge) = (to.redirect_uri().to_owned(), asked.challenge);
+    let kept = CodeRecord { grant: record, redirect_uri, challenge, recalls };
     let until = Timestamp(visit.now.0.saturating_add(visit.server().code_lifetime.as_secs()));
     let (code, new) = codes::made(&kept, until).map_err(|_| kept::NotKept::Randomness)?;
     visit.issuing.store.save_code(&new).await?;

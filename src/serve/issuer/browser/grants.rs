@@ -28,6 +28,7 @@ use crate::config::{Consent, Resource};
 use crate::issuer::{Endpoint, Goal};
 use crate::secret::Secret;
 use crate::serve::issuer::given;
+use crate::serve::issuer::recalls::{Recalled, recall};
 use crate::store::{FAMILY_PAGE, Family, StoreError, Whose};
 use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::LEEWAY;
@@ -141,13 +142,14 @@ pub(super) async fn withdraw(visit: &Visit<'_>) -> Result<Response, Halted> {
 }
 
 async fn take_back(visit: &Visit<'_>, client: &str, subject: &str, resource: Option<&str>) -> Result<(), StoreError> {
-    end_grants(visit, client, subject, resource).await?;
+    // Also of a client for which nobody is asked, codes may be about.
+    recall(&*visit.issuing.store, Recalled::Both { client, subject }, visit.now).await?;
     let agreed = visit.issuing.store.consent_of(client, subject).await?;
     for key in agreed.keys().filter(|key| resource.is_none_or(|resource| *key == resource)) {
         visit.issuing.store.withdraw_consent(client, subject, key).await?;
         write_down(visit, Some(client), subject, Some(key), None);
     }
-    // A code may have been redeemed while the consent still stood.
+    // Last, as a code may have been redeemed meanwhile.
     end_grants(visit, client, subject, resource).await
 }
 

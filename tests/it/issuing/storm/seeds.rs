@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use narrowgate::clock::Timestamp;
-use narrowgate::issuer::{CodeRecord, GrantRecord};
+use narrowgate::issuer::{CodeRecord, GrantRecord, RecallsSeen};
 use narrowgate::oauth::CodeChallenge;
 use narrowgate::secret::Secret;
 use narrowgate::store::sealing::SealingKey;
@@ -56,7 +56,7 @@ async fn code(store: &dyn Store, at: usize) -> String {
     let grant = GrantRecord::from_json(record.to_string().as_bytes()).expect("a record");
     let root = grant.root().to_string();
     let challenge = CodeChallenge::parse(CHALLENGE).expect("a challenge");
-    let record = CodeRecord { grant, redirect_uri: PLACE.to_owned(), challenge };
+    let record = CodeRecord { grant, redirect_uri: PLACE.to_owned(), challenge, recalls: RecallsSeen::default() };
     let code = Secret::random_token().expect("randomness");
     let sealed = SealingKey::of_token(&code, "code").seal(&record.to_json()).expect("randomness");
     // Far longer than a code lives: the storm is to begin when it begins.
