@@ -238,7 +238,7 @@ impl GrantRecord {
 
     /// Whether the subject still means this user: he may log in as he did, and nobody else reads like him.
     fn is_still_somebody(&self, policy: &Policy<'_>) -> bool {
-        if !may_log_in(policy.config, policy.server, self.provider.as_ref(), &self.subject) {
+        if !may_log_in(policy, self.provider.as_ref(), &self.subject) {
             return false;
         }
         if self.subject.issuer.is_some() {

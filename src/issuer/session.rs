@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Consenting, LoginFacts, Party, Policy, Transaction};
 use crate::clock::Timestamp;
-use crate::config::{AuthorizationServer, Config, LocalUser, SubjectForm, TrustedIssuer, UserLogin};
+use crate::config::{LocalUser, SubjectForm, TrustedIssuer, UserLogin};
 use crate::oauth::IssuerName;
 
 /// A user who has logged in.
@@ -43,17 +43,17 @@ pub enum Voucher {
 }
 
 impl Voucher {
-    /// The provider; nothing for a local user.
-    pub fn provider(&self) -> Option<&IssuerName> {
-        match self {
-            Self::Provider(name) => Some(name),
-            Self::Password(_) => None,
-        }
-    }
-
     /// The password of a local user, as it is now.
     pub fn password_of(user: &LocalUser) -> Self {
         Self::Password(URL_SAFE_NO_PAD.encode(digest(&SHA256, user.password.expose())))
+    }
+
+    /// The provider, if it is one.
+    pub fn provider(&self) -> Option<&IssuerName> {
+        match self {
+            Self::Provider(provider) => Some(provider),
+            Self::Password(_) => None,
+        }
     }
 }
 
@@ -82,14 +82,15 @@ impl Session {
     /// The session as it is at `now`, if the user is still logged in: the configuration knows his provider, or himself and his
     /// password, and prints him as it did when he logged in. Of a local user is known what the configuration says now.
     pub fn at(self, policy: &Policy<'_>, now: Timestamp) -> Option<Self> {
-        let counts =
-            now < self.ends && may_log_in(policy.config, policy.server, self.voucher.provider(), &self.subject);
+        if now >= self.ends || !may_log_in(policy, self.voucher.provider(), &self.subject) {
+            return None;
+        }
         match &self.voucher {
-            Voucher::Provider(_) => counts.then_some(self),
+            Voucher::Provider(_) => Some(self),
             Voucher::Password(_) => {
-                let user = policy.local_user(&self.subject).filter(|_| counts)?;
-                let is_the_same = Voucher::password_of(user) == self.voucher;
-                is_the_same.then(|| Self { user_claims: user.claims.clone(), ..self })
+                let user =
+                    policy.local_user(&self.subject).filter(|user| Voucher::password_of(user) == self.voucher)?;
+                Some(Self { user_claims: user.claims.clone(), ..self })
             }
         }
     }
@@ -160,17 +161,12 @@ impl Session {
 
 /// Whether the configuration lets this user log in, at the provider that vouched for him or by the list of local users, and
 /// prints him as it did then. Under another provider whose subjects are plain he would be somebody else of the same name.
-pub(super) fn may_log_in(
-    config: &Config,
-    server: &AuthorizationServer,
-    provider: Option<&IssuerName>,
-    subject: &Party,
-) -> bool {
-    let Some(login) = &server.login else { return false };
+pub(super) fn may_log_in(policy: &Policy<'_>, provider: Option<&IssuerName>, subject: &Party) -> bool {
+    let Some(login) = &policy.server.login else { return false };
     let Some(provider) = provider else {
         return subject.issuer == Some(UserLogin::local()) && login.user(&subject.value).is_some();
     };
-    let mut trusted = login.openid.iter().filter_map(|login| config.trusted_issuers.get(login.issuer.0));
+    let mut trusted = login.openid.iter().filter_map(|login| policy.config.trusted_issuers.get(login.issuer.0));
     trusted.any(|trusted| trusted.name == *provider && prefix(trusted) == subject.issuer)
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use narrowgate::clock::Timestamp;
 use narrowgate::config::{
-    AuthorizationServer, Client as Registered, ClientAuthentication, Config, Consent, GrantType, UserLogin,
+    AuthorizationServer, Client as Registered, ClientAuthentication, Config, Consent, GrantType, IssuerId,
+    LoginAuthentication, OpenIdLogin, UserLogin,
 };
 use narrowgate::issuer::{CodeRecord, GrantRecord};
 use narrowgate::oauth::{CodeChallenge, RedirectUri};
@@ -40,7 +41,7 @@ pub async fn world() -> World {
 /// Adds users, and those clients.
 pub fn with_users(config: &mut Config) {
     let server = config.issuer.as_mut().unwrap();
-    server.login = Some(UserLogin { openid: Vec::new(), users: Vec::new() });
+    server.login = Some(UserLogin { openid: vec![login_at_corp()], users: Vec::new() });
     let like_app = server.client("app").unwrap().clone();
     let client = |id: &str, secret: Option<&str>, place: &str| Registered {
         id: id.to_owned(),
@@ -61,6 +62,18 @@ pub fn with_users(config: &mut Config) {
     ]);
 }
 
+/// Ada logs in at corp, the only issuer that is trusted.
+fn login_at_corp() -> OpenIdLogin {
+    OpenIdLogin {
+        issuer: IssuerId(0),
+        title: "Corp".to_owned(),
+        client_id: "narrowgate".to_owned(),
+        authentication: LoginAuthentication::None,
+        scopes: Vec::new(),
+        userinfo: false,
+    }
+}
+
 /// What ada grants: everything.
 pub const ALL: &[(&str, &[&str])] = &[(ONE, &["read", "write"]), (TWO, &["reports"])];
 
@@ -75,7 +88,7 @@ pub async fn code_of(world: &World, client: &str, rights: &[(&str, &[&str])], la
     let now = Timestamp::now();
     let resources: BTreeMap<&str, &[&str]> = rights.iter().copied().collect();
     let record = json!({
-        "root": GrantId::generate().unwrap().to_string(), "client": client, "issuer": "corp", "subject": "ada",
+        "root": GrantId::generate().unwrap().to_string(), "client": client, "provider": "corp", "issuer": "corp", "subject": "ada",
         "resources": resources, "auth_time": now.0 - 100, "begun": now.0, "ends": now.0 + lasts,
     });
     let grant = GrantRecord::from_json(record.to_string().as_bytes()).unwrap();
