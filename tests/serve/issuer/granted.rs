@@ -41,15 +41,7 @@ pub async fn world() -> World {
 /// Adds users, and those clients.
 pub fn with_users(config: &mut Config) {
     let server = config.issuer.as_mut().unwrap();
-    let corp = OpenIdLogin {
-        issuer: IssuerId(0),
-        title: "Corp".to_owned(),
-        client_id: "narrowgate".to_owned(),
-        authentication: LoginAuthentication::None,
-        scopes: Vec::new(),
-        userinfo: false,
-    };
-    server.login = Some(UserLogin { openid: vec![corp], users: Vec::new() });
+    server.login = Some(UserLogin { openid: vec![login_at_corp()], users: Vec::new() });
     let like_app = server.client("app").unwrap().clone();
     let client = |id: &str, secret: Option<&str>, place: &str| Registered {
         id: id.to_owned(),
@@ -68,6 +60,18 @@ pub fn with_users(config: &mut Config) {
         Registered { consent: Consent::Never, ..client(TRUSTED.0, Some(TRUSTED.1), PLACE) },
         client(PAGE, None, &format!("{ORIGIN}/cb")),
     ]);
+}
+
+/// Ada logs in at corp, the only issuer that is trusted.
+fn login_at_corp() -> OpenIdLogin {
+    OpenIdLogin {
+        issuer: IssuerId(0),
+        title: "Corp".to_owned(),
+        client_id: "narrowgate".to_owned(),
+        authentication: LoginAuthentication::None,
+        scopes: Vec::new(),
+        userinfo: false,
+    }
 }
 
 /// What ada grants: everything.

@@ -60,7 +60,8 @@ pub fn with_users(config: &mut Config) {
         password: Secret::new(hash(PASSWORD)),
         claims: json!({ "department": "sales" }).as_object().unwrap().clone(),
     });
-    server.login.get_or_insert(UserLogin { openid: Vec::new(), users: Vec::new() }).users = users.into();
+    let openid = server.login.take().map(|login| login.openid).unwrap_or_default();
+    server.login = Some(UserLogin { openid, users: users.into() });
     let app = server.clients.iter().position(|client| client.id == "app").unwrap();
     server.clients[app].name = Some("Reporting <App>".to_owned());
     server.clients[app].redirect_uris = vec![RedirectUri::parse(CALLBACK).unwrap()];
