@@ -18,7 +18,8 @@ impl Granted {
     }
 }
 
-async fn granted(count: usize) -> (World, Vec<Granted>) {
+/// A code of each of some users.
+async fn waiting(count: usize) -> (World, Vec<String>) {
     let admin = format!("admin: 127.0.0.1:{}", free_port());
     let mut codes = Vec::new();
     let world = World::start_in(async |folder, text| {
@@ -27,11 +28,19 @@ async fn granted(count: usize) -> (World, Vec<Granted>) {
         seeds::with_users(&text).replace("admin: 127.0.0.1:0", &admin)
     })
     .await;
+    (world, codes)
+}
+
+async fn redeemed(world: &World, code: &str) -> Response {
+    let form = [("grant_type", "authorization_code"), ("code", code), ("code_verifier", VERIFIER), ("resource", ONE)];
+    world.post("/token", CLIENT, &form).await
+}
+
+async fn granted(count: usize) -> (World, Vec<Granted>) {
+    let (world, codes) = waiting(count).await;
     let mut granted = Vec::new();
     for code in &codes {
-        let form =
-            [("grant_type", "authorization_code"), ("code", code), ("code_verifier", VERIFIER), ("resource", ONE)];
-        let answer = world.post("/token", CLIENT, &form).await;
+        let answer = redeemed(&world, code).await;
         let access_token = token_in(&answer);
         let refresh_token = answer.json()["refresh_token"].as_str().expect("it may refresh").to_owned();
         granted.push(Granted { access_token, refresh_token });
@@ -92,6 +101,17 @@ async fn an_operator_sees_grants_and_ends_them() {
     assert_eq!(ended["revoked"].as_array().map(Vec::len), Some(2));
     assert!(!stands(&world, &granted[3]).await);
     assert_eq!(order(&world, &json!({ "client": CLIENT.0 })).await.json(), json!({ "revoked": [] }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_redeemed_yet_is_ended_as_well() {
+    let (world, codes) = waiting(3).await;
+    assert_eq!(order(&world, &json!({ "subject": "corp|user 1" })).await.json(), json!({ "revoked": [] }));
+    assert_eq!(refusal(&redeemed(&world, &codes[1]).await), "400 invalid_grant");
+    token_in(&redeemed(&world, &codes[0]).await);
+    let ended = order(&world, &json!({ "client": CLIENT.0 })).await.json();
+    assert_eq!(ended["revoked"].as_array().map(Vec::len), Some(1), "what was redeemed");
+    assert_eq!(refusal(&redeemed(&world, &codes[2]).await), "400 invalid_grant");
 }
 
 #[tokio::test(flavor = "multi_thread")]

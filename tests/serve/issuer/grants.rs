@@ -8,7 +8,7 @@ use narrowgate::config::Consent;
 use narrowgate::store::{FAMILY_PAGE, NewCode, NewFamily, Store, TakingCode, TokenDigest};
 
 use super::authorize::is_guarded;
-use super::granted::{families, kept};
+use super::granted::{VERIFIER, families, kept};
 use super::moods::Moody;
 use super::visitor::{PASSWORD, Page, Visitor, asking, world, world_over, world_with};
 use super::world::{ONE, TWO, World};
@@ -216,4 +216,29 @@ async fn a_client_that_does_not_ask_is_said_not_to() {
     assert!(browser.follow(after).await.text.contains("No application"));
     ask(Consent::Ask);
     assert!(browser.visit(&asking(&[])).await.title().starts_with("Allow"), "what he agreed to before is gone");
+}
+
+/// Nobody keeps a list of codes, and where users are not asked there is no consent to take back either.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_redeemed_yet_is_taken_back_also_where_nobody_is_asked() {
+    let world = world_with(|config| {
+        let clients = &mut config.issuer.as_mut().unwrap().clients;
+        clients.iter_mut().filter(|client| client.id == "app").for_each(|client| client.consent = Consent::Never);
+    })
+    .await;
+    let mut browser = Visitor::new(&world);
+    let login = browser.visit(&asking(&[])).await;
+    browser.log_in(&login, "alice", PASSWORD).await;
+    let redeemed = async |answer: &Page| {
+        let code = answer.told("code").expect("nobody is asked");
+        let form = [("grant_type", "authorization_code"), ("code", &*code), ("code_verifier", VERIFIER)];
+        world.post("/token", Some(("app", "app-s3cret")), &form).await.status
+    };
+    let answer = browser.visit(&asking(&[])).await;
+    let form = [("token", token(&browser.get("/grants").await)), ("client", "app".into())];
+    let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(browser.post("/grants", &form).await.status, 303);
+    assert_eq!(redeemed(&answer).await, 400, "it was about");
+    let answer = browser.visit(&asking(&[])).await;
+    assert_eq!(redeemed(&answer).await, 200, "it came later");
 }
