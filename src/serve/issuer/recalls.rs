@@ -2,7 +2,7 @@
 //!
 //! Whoever takes something back leaves a mark, which no two marks share, under the client, the user, or both. A code knows the
 //! marks that were there when it was made; another one since ends it. Marks are left first, and grants ended afterwards; a
-//! code is held against them before and after it begins a family. So there is no moment in which one slips through.
+//! code is held against them once it has begun its family. So there is no moment in which one slips through.
 
 use std::fmt;
 

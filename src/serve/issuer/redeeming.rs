@@ -79,7 +79,6 @@ pub(super) async fn decide(
     given::check_time(&opened.grant, now)?;
     let consent = client.consent;
     let recalls = opened.recalls.clone();
-    check_recalls(issuing, &opened.grant, &recalls).await?;
     let record = still_agreed(issuing, consent, &opened.grant).await?.ok_or(NoGrant::Withdrawn)?;
     let grant = authorization_code(&policy, client, &record, opened.binding(), request)?;
     let may_refresh = client.grants.contains(&GrantType::RefreshToken);

@@ -85,6 +85,17 @@ impl Fleet {
         self.ask(&[&form[..], &[("resource", ONE)]].concat()).await
     }
 
+    /// Shows a code until somebody answers who can.
+    pub async fn redeem_somewhere(&self, code: &str) -> Option<Answer> {
+        let begun = Instant::now();
+        loop {
+            match self.redeem(code).await {
+                None | Some((500.., _)) if begun.elapsed() < GIVES_UP => sleep(Duration::from_millis(20)).await,
+                answer => return answer,
+            }
+        }
+    }
+
     /// Shows a refresh token once, for one API or the other.
     pub async fn refresh(&self, shown: &str) -> Option<Answer> {
         let resource = [ONE, TWO][random(2)];

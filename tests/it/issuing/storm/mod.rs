@@ -61,7 +61,7 @@ async fn live(fleet: Arc<Fleet>, first: String) -> String {
 async fn race(fleet: Arc<Fleet>, code: String) -> (Vec<Value>, bool) {
     let racers = (0..RACERS).map(|_| {
         let (fleet, code) = (Arc::clone(&fleet), code.clone());
-        async move { fleet.redeem(&code).await }
+        async move { fleet.redeem_somewhere(&code).await }
     });
     let answers: Vec<_> = racers.collect::<JoinSet<_>>().join_all().await.into_iter().flatten().collect();
     let is_told = answers.iter().any(|(status, answer)| *status == 400 && answer["error"] == "invalid_grant");
