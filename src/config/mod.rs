@@ -72,6 +72,7 @@ pub use places::Places;
 pub use schema::schema;
 pub use source::{Reading, Source};
 pub use tls::certificate_names;
+pub use value::is_unseen;
 
 /// A configuration that can be used, and what somebody should look at all the same.
 #[derive(Clone, Debug)]

@@ -129,7 +129,7 @@ impl Reader {
 }
 
 /// A control character, or one that is not seen or turns the direction of what is: names that users trust have none.
-fn is_unseen(c: char) -> bool {
+pub fn is_unseen(c: char) -> bool {
     let is_format = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     c.is_control() || is_format || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }

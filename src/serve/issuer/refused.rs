@@ -15,7 +15,7 @@ use crate::store::StoreError;
 use crate::token::mint::NotMinted;
 
 /// After how many seconds it may be worth to ask again what cannot be answered now.
-const LATER: u64 = 5;
+pub(super) const LATER: u64 = 5;
 /// The same where tokens are had. A rotation may have happened of which nobody was told, and the spent token gives its
 /// successor for [`GRACE_SECONDS`](crate::store::GRACE_SECONDS) only, of which a store may have used up four.
 const SOON: u64 = 1;

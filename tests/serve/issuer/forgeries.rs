@@ -49,12 +49,18 @@ async fn a_transaction_that_is_none_leads_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_sites_form_does_nothing() {
+async fn another_sites_form_does_nothing_and_neither_does_a_script() {
     let world = world().await;
     let mut browser = Visitor::new(&world);
     let consent = browser.reach_consent(&asking(&[])).await;
-    for site in ["cross-site", "same-site"] {
-        browser.fields = format!("Sec-Fetch-Site: {site}\r\n");
+    for site in [
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Site: same-site",
+        // Of an API at the issuer's host.
+        "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: empty",
+        "Sec-Fetch-Dest: iframe",
+    ] {
+        browser.fields = format!("{site}\r\n");
         let page = browser.answer(&consent, "allow", &[]).await;
         assert_eq!((page.status, page.told("code")), (403, None), "{site}");
         is_guarded(&page);
@@ -64,7 +70,7 @@ async fn another_sites_form_does_nothing() {
             assert_eq!(browser.post(path, &form).await.status, 403, "{site} {path}");
         }
     }
-    browser.fields = "Sec-Fetch-Site: same-origin\r\n".to_owned();
+    browser.fields = "Sec-Fetch-Site: same-origin\r\nSec-Fetch-Dest: document\r\n".to_owned();
     assert!(browser.answer(&consent, "allow", &[]).await.told("code").is_some());
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::pages::STYLE;
 use super::visit::Visit;
-use crate::config::{Client, Resource, ResourceId};
+use crate::config::{Client, Resource, ResourceId, is_unseen};
 use crate::issuer::{Asked, Destination, Policy, Session, Voucher};
 use crate::oauth::Scope;
 
@@ -32,7 +32,8 @@ pub(super) struct ConsentPage<'a> {
 /// Who is logged in, as he knows himself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct User<'a> {
-    pub(super) name: &'a str,
+    /// As he calls himself, without what nobody would see.
+    pub(super) name: String,
     /// Where he logged in, if that was elsewhere.
     pub(super) provider: Option<&'a str>,
 }
@@ -112,6 +113,7 @@ pub(super) fn user<'a>(visit: &Visit<'a>, session: &'a Session) -> User<'a> {
     let called = ["name", "preferred_username", "email"].into_iter();
     let name = called.filter_map(|claim| session.user_claims.get(claim)).find_map(Value::as_str);
     let name = name.filter(|name| !name.trim().is_empty()).unwrap_or(&session.subject.value);
+    let name = name.replace(is_unseen, "\u{fffd}");
     let login = visit.server().login.iter().flat_map(|login| &login.openid);
     let provider = login
         .filter_map(|login| Some((visit.policy.config.trusted_issuers.get(login.issuer.0)?, login)))

@@ -9,12 +9,10 @@ use super::pages::{Leads, Problem, page};
 use crate::issuer::{Asked, PageFault, ReturnAddress};
 use crate::oauth::AuthorizationError;
 use crate::secret::Secret;
+use crate::serve::issuer::refused::LATER;
 use crate::serve::issuer::{Call, Superseded, Told};
 use crate::store::StoreError;
 use crate::telemetry::audit::{AuditLine, Deed};
-
-/// After how many seconds it may be worth to try again what does not work now.
-const LATER: u64 = 5;
 
 /// Why a user gets no further.
 #[derive(Debug, thiserror::Error)]

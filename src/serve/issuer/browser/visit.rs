@@ -17,6 +17,7 @@ use crate::serve::issuer::asked::announces_form;
 use crate::serve::issuer::{Call, Desk};
 use crate::snapshot::Issuing;
 
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// One request of a browser.
@@ -93,10 +94,14 @@ impl<'v> Visit<'v> {
     ///
     /// # Errors
     ///
-    /// [`Halted::Foreign`] for a form of another site, [`Halted::Form`] for what is none.
+    /// [`Halted::Foreign`] for a form of another site or of a script, [`Halted::Form`] for what is none.
     pub(super) fn form(&self) -> Result<Entries, Halted> {
         let is_foreign = |site: &[u8]| site == b"cross-site" || site == b"same-site";
-        if self.headers.get_all(SEC_FETCH_SITE).iter().any(|site| is_foreign(site.as_bytes())) {
+        // A form leads to a page; what is not to be one was sent by a script, perhaps of an API at our host.
+        let is_script = |destination: &[u8]| destination != b"document";
+        let said =
+            |name, is: &dyn Fn(&[u8]) -> bool| self.headers.get_all(name).iter().any(|value| is(value.as_bytes()));
+        if said(SEC_FETCH_SITE, &is_foreign) || said(SEC_FETCH_DEST, &is_script) {
             return Err(Halted::Foreign);
         }
         self.check_is_form()?;

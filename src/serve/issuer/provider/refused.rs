@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::serve::issuer::browser::kept::NotKept;
 use crate::serve::issuer::browser::pages::{Leads, Problem, page};
 use crate::serve::issuer::browser::redirect;
+use crate::serve::issuer::refused::LATER;
 use crate::serve::issuer::{Call, Told};
 use crate::store::StoreError;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -127,9 +128,11 @@ impl NotLoggedIn {
         match self {
             Self::Provider(error) => Blame::Client(*error),
             Self::NotFresh => Blame::Client(AuthorizationError::UnmetAuthenticationRequirements),
-            Self::Unreachable(_) | Self::TooSlow | Self::Changed | Self::Store(_) => {
+            Self::Unreachable(_) | Self::TooSlow | Self::Changed => {
                 Blame::Client(AuthorizationError::TemporarilyUnavailable)
             }
+            // The client could do nothing but ask again.
+            Self::Store(_) | Self::NotKept(NotKept::Store(_)) => Blame::Page,
             Self::NotKept(_) | Self::ClientKey(_) | Self::Trust(_) | Self::Broken(_) => {
                 Blame::Client(AuthorizationError::ServerError)
             }
@@ -174,6 +177,9 @@ impl NotLoggedIn {
             Self::Throttled { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "Too many logins", "Wait a moment, and try again.")
             }
+            Self::Store(_) | Self::NotKept(NotKept::Store(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "This cannot be done right now", "Try again in a moment.")
+            }
             Self::Provider(AuthorizationError::AccessDenied) => {
                 (StatusCode::FORBIDDEN, "You are not logged in", "The login was cancelled, or is not allowed.")
             }
@@ -194,8 +200,13 @@ impl NotLoggedIn {
         let error = fault.map(|fault| fault.error().as_str());
         let problem = Problem { title, text, error, request_id: &call.request_id };
         let mut response = page(status, &problem, &Leads::Home);
-        if let Self::Throttled { seconds } = self {
-            response.headers_mut().insert(RETRY_AFTER, (*seconds).into());
+        let seconds = match self {
+            Self::Throttled { seconds } => Some(*seconds),
+            Self::Store(_) | Self::NotKept(NotKept::Store(_)) => Some(LATER),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }
