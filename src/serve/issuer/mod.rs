@@ -3,8 +3,9 @@
 //! `bridge` takes a request over from Pingora and hands it to a [`Router`] in process. [`asked`] is the way of everything
 //! that a client must prove itself for: `proof` says who asks, `throttle` how often that may fail, [`token`] and
 //! [`minted_tokens`] what comes of it, `refused` why it is nothing. What a user has granted is got by [`redeeming`] a code and
-//! by [`refreshing`]; [`pushing`] leaves beforehand what he will be asked. [`documents`] are for everybody. What may be minted
-//! is decided in [`crate::issuer`].
+//! by [`refreshing`], and [`recalls`] is how a code is taken back that was not redeemed; [`pushing`] leaves beforehand what he
+//! will be asked. `browser` has the pages that he meets, `provider` the logins elsewhere. [`documents`] are for everybody. What
+//! may be minted is decided in [`crate::issuer`].
 //!
 //! The router knows no configuration: each request brings the snapshot that it is judged by, so a reload makes nothing anew.
 //! Deliberately absent: CORS at endpoints that no page asks by a script (introspection never, by RFC 7662 §4); [`cors`] is
