@@ -86,21 +86,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether requests to it carry secrets or tokens.
+    /// Whether requests to it carry secrets or tokens: all but those for what everybody may read.
     pub fn takes_secrets(self) -> bool {
-        match self {
-            Self::Keys | Self::Metadata => false,
-            Self::Token
-            | Self::Introspection
-            | Self::Revocation
-            | Self::PushedAuthorization
-            | Self::Authorization
-            | Self::Login
-            | Self::LoginCallback
-            | Self::Consent
-            | Self::Grants
-            | Self::Logout => true,
-        }
+        !matches!(self, Self::Keys | Self::Metadata)
     }
 
     /// Whether it is there only where users can log in.

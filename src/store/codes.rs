@@ -53,7 +53,8 @@ pub trait CodeStore: Send + Sync {
     /// [`StoreError`] if the store cannot be read.
     async fn peek_once(&self, name: &str, now: Timestamp) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Takes what is kept under a name and has not ended at `now`: of all who ask, one gets it.
+    /// Takes what is kept under a name and has not ended at `now`: of all who ask, one gets it. What has ended is nobody's, and
+    /// makes way.
     ///
     /// # Errors
     ///

@@ -15,6 +15,9 @@ use crate::store::{Store, StoreError};
 /// How long a mark stays, in seconds: longer than any code.
 const SECONDS: u64 = 3600;
 
+/// How often a mark is put in the place of another one, where others do the same.
+const TRIES: usize = 32;
+
 /// Whose codes are taken back.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve) enum Recalled<'a> {
@@ -50,10 +53,13 @@ pub(in crate::serve) async fn recall(
 ) -> Result<(), StoreError> {
     let mark = Secret::random_token().map_err(|fault| StoreError::Unusable(fault.to_string()))?;
     let (name, until) = (recalled.to_string(), Timestamp(now.0.saturating_add(SECONDS)));
-    while !store.put_once(&name, mark.expose(), until).await? {
+    for _ in 0..TRIES {
+        if store.put_once(&name, mark.expose(), until).await? {
+            return Ok(());
+        }
         store.take_once(&name, now).await?;
     }
-    Ok(())
+    Err(StoreError::Unusable("others take back the same all the time".to_owned()))
 }
 
 /// The marks that a code of this client and user is held against.

@@ -143,6 +143,7 @@ pub(crate) async fn what_is_there_once_ends_and_is_swept(bench: &impl Bench) {
         assert_eq!(store.peek_once(name, Timestamp(101)).await.unwrap(), None);
     }
     assert_eq!(store.take_once("a", Timestamp(101)).await.unwrap(), None);
+    assert!(store.put_once("a", b"later", Timestamp(100)).await.unwrap(), "what has ended is out of the way");
     assert!(!store.put_once("b", b"other", Timestamp(200)).await.unwrap());
     store.sweep(Timestamp(101)).await.unwrap();
     assert!(store.put_once("b", b"other", Timestamp(200)).await.unwrap());

@@ -19,8 +19,9 @@ const SPEND: &str = "UPDATE narrowgate_codes SET tokens_until = $2, until = $3 W
 
 const PUT_ONCE: &str = "INSERT INTO narrowgate_once (digest, sealed, until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const PEEK_ONCE: &str = "SELECT sealed FROM narrowgate_once WHERE digest = $1 AND until >= $2";
-/// Whoever comes second waits for the first one's end, and finds nothing.
-const TAKE_ONCE: &str = "DELETE FROM narrowgate_once WHERE digest = $1 AND until >= $2 RETURNING sealed";
+/// Whoever comes second waits for the first one's end, and finds nothing. What has ended goes as well, and is nobody's.
+const TAKE_ONCE: &str = "WITH taken AS (DELETE FROM narrowgate_once WHERE digest = $1 RETURNING sealed, until) \
+                         SELECT sealed FROM taken WHERE until >= $2";
 
 fn worth(row: Option<&Row>, now: Timestamp) -> Result<Code, Failure> {
     let Some(row) = row else { return Ok(Code::Unknown) };
