@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use http::HeaderValue;
 use pingora_core::protocols::Digest;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_http::ResponseHeader;
@@ -32,6 +33,8 @@ pub enum Stage {
 #[derive(Debug)]
 pub struct Connection {
     peer: SocketAddr,
+    /// The address at the other end, as a field shows it.
+    peer_value: OnceLock<HeaderValue>,
     own_port: u16,
     tls: bool,
     redirects_to: Option<u16>,
@@ -46,6 +49,7 @@ impl Connection {
     pub fn new(peer: SocketAddr, own_port: u16, tls: bool) -> Self {
         Self {
             peer,
+            peer_value: OnceLock::new(),
             own_port,
             tls,
             redirects_to: None,
@@ -64,6 +68,14 @@ impl Connection {
     /// The address at the other end.
     pub fn peer(&self) -> IpAddr {
         self.peer.ip().to_canonical()
+    }
+
+    /// The address at the other end, as a field shows it.
+    pub(super) fn peer_value(&self) -> &HeaderValue {
+        self.peer_value.get_or_init(|| {
+            let text = self.peer().to_string();
+            HeaderValue::try_from(text).expect("addresses are written in ASCII")
+        })
     }
 
     /// The port that the listener was told to use.

@@ -3,7 +3,6 @@
 //! Pingora runs an exchange as one future, which [`Served`] holds: to end an exchange is to drop that future. Over
 //! HTTP/1 the connection goes with it; over HTTP/2 the stream is reset, and the others on its connection go on.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +15,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
+use slab::Slab;
 use tokio::task_local;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -106,35 +106,40 @@ impl Ending {
 /// The endings of all exchanges that depend on a resource, so that a reload can tell them. In parts, so that requests
 /// seldom wait for each other.
 #[derive(Debug, Default)]
-pub(super) struct Endings([Mutex<HashMap<usize, Arc<Ending>>>; 16]);
+pub(super) struct Endings([Mutex<Slab<Arc<Ending>>>; 16]);
+
+/// Where an ending is kept while its exchange depends on a resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    part: usize,
+    key: usize,
+}
 
 impl Endings {
-    /// The exchange lives on this resource from now on; `on_removal` is what it says about its end.
-    pub(super) fn depends_on(&self, ending: &Arc<Ending>, resource: &Arc<str>, on_removal: OnRemoval) {
+    /// The exchange lives on this resource from now on; `on_removal` is what it says about its end. Whoever calls this once
+    /// says when it [`is_over`](Self::is_over).
+    pub(super) fn depends_on(&self, ending: &Arc<Ending>, resource: &Arc<str>, on_removal: OnRemoval) -> Kept {
         ending.state().resource = Some((Arc::clone(resource), on_removal));
-        let place = Arc::as_ptr(ending) as usize;
-        self.part(place).insert(place, Arc::clone(ending));
+        // The lowest bits of an address are always zero.
+        let part = (Arc::as_ptr(ending) as usize >> 7) % self.0.len();
+        Kept { part, key: self.part(part).insert(Arc::clone(ending)) }
     }
 
     /// The exchange is over.
-    pub(super) fn is_over(&self, ending: &Arc<Ending>) {
-        if ending.state().resource.is_some() {
-            let place = Arc::as_ptr(ending) as usize;
-            self.part(place).remove(&place);
-        }
+    pub(super) fn is_over(&self, Kept { part, key }: Kept) {
+        self.part(part).try_remove(key);
     }
 
     /// Tells every exchange that there is another configuration.
     pub(super) fn reconsider(&self, snapshot: &Snapshot) {
-        for part in &self.0 {
-            let endings: Vec<_> = part.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for part in 0..self.0.len() {
+            let endings: Vec<_> = self.part(part).iter().map(|(_, ending)| Arc::clone(ending)).collect();
             endings.iter().for_each(|ending| ending.reconsider(snapshot));
         }
     }
 
-    fn part(&self, place: usize) -> MutexGuard<'_, HashMap<usize, Arc<Ending>>> {
-        // The lowest bits of an address are always zero.
-        self.0[(place >> 7) % self.0.len()].lock().unwrap_or_else(PoisonError::into_inner)
+    fn part(&self, part: usize) -> MutexGuard<'_, Slab<Arc<Ending>>> {
+        self.0[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,8 +234,9 @@ mod tests {
     fn what_is_over_is_kept_no_longer() {
         let (endings, resource) = (Endings::default(), Arc::from("https://api.example"));
         let all: Vec<_> = (0..100).map(|_| Arc::new(Ending::default())).collect();
-        all.iter().for_each(|ending| endings.depends_on(ending, &resource, OnRemoval::Close));
-        all.iter().for_each(|ending| endings.is_over(ending));
+        let kept = all.iter().map(|ending| endings.depends_on(ending, &resource, OnRemoval::Close));
+        let kept: Vec<Kept> = kept.collect();
+        kept.into_iter().for_each(|kept| endings.is_over(kept));
         assert!(all.iter().all(|ending| Arc::strong_count(ending) == 1));
     }
 }

@@ -11,8 +11,8 @@ use http::{HeaderValue, Method};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
-use super::ending::{Ending, Endings};
-use super::identifier::random_hex;
+use super::ending::{Ending, Endings, Kept};
+use super::identifier::RequestId;
 use crate::config::{OnRemoval, ResourceId};
 use crate::guard::{Denial, Permit};
 use crate::oauth::Reason;
@@ -73,7 +73,9 @@ pub struct Exchange {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) connection: Option<Arc<Connection>>,
     pub(super) ending: Arc<Ending>,
-    pub(super) request_id: String,
+    /// Where the ending waits to hear of reloads, once the request depends on a resource.
+    kept: Option<Kept>,
+    pub(super) request_id: RequestId,
     pub(super) permit: Option<Permit>,
     /// What the upstream gets in place of the credential that came in.
     pub(super) narrowed: Option<HeaderValue>,
@@ -101,7 +103,10 @@ pub(super) struct Record {
     begun: Instant,
     pub(super) method: Option<Method>,
     pub(super) path: String,
+    /// The trace that the caller began.
     pub(super) trace_id: Option<String>,
+    /// Whether the request's own identifier is that of a trace, because nobody had begun one.
+    pub(super) begins_trace: bool,
     pub(super) resource: Option<ResourceId>,
     pub(super) outcome: Outcome,
     pub(super) cause: Option<String>,
@@ -125,6 +130,7 @@ impl Exchange {
             method: None,
             path: String::new(),
             trace_id: None,
+            begins_trace: false,
             resource: None,
             outcome: Outcome::Abandoned,
             cause: None,
@@ -142,7 +148,8 @@ impl Exchange {
             snapshot,
             connection: None,
             ending: Ending::own(),
-            request_id: random_hex::<16>(),
+            kept: None,
+            request_id: RequestId::random(),
             permit: None,
             narrowed: None,
             destination: None,
@@ -165,8 +172,11 @@ impl Exchange {
     }
 
     /// Lives on what it was permitted from now on, and ends with it.
-    pub(super) fn depends_on(&self, resource: &Arc<str>, on_removal: OnRemoval, current: &Current) {
-        self.under_way.endings().depends_on(&self.ending, resource, on_removal);
+    pub(super) fn depends_on(&mut self, resource: &Arc<str>, on_removal: OnRemoval, current: &Current) {
+        let kept = self.under_way.endings().depends_on(&self.ending, resource, on_removal);
+        if let Some(before) = self.kept.replace(kept) {
+            self.under_way.endings().is_over(before);
+        }
         if !current.is(&self.snapshot) {
             // Replaced since it was decided, so nobody else would tell.
             self.ending.reconsider(&current.load());
@@ -213,7 +223,7 @@ impl Exchange {
         let subject = token.and_then(|token| gate.subject(record.resource, token));
         RequestLine {
             request_id: &self.request_id,
-            trace_id: record.trace_id.as_deref(),
+            trace_id: record.trace_id.as_deref().or(record.begins_trace.then_some(&*self.request_id)),
             method: record.method.as_ref().map_or("", Method::as_str),
             resource: resource.map(|resource| &**resource),
             path: &record.path,
@@ -245,7 +255,9 @@ impl Drop for Exchange {
         if let Some(connection) = &self.connection {
             connection.exchange_ends();
         }
-        self.under_way.endings().is_over(&self.ending);
+        if let Some(kept) = self.kept {
+            self.under_way.endings().is_over(kept);
+        }
         self.under_way.end();
     }
 }

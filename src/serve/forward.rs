@@ -1,28 +1,32 @@
 //! The request that the upstream gets: what was matched, without anything that only the gateway may say, and with what
 //! it does say.
 
-use std::net::IpAddr;
-
-use http::header::{AUTHORIZATION, COOKIE, EXPECT, HOST, TE, UPGRADE, VIA};
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, TE, TRAILER, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
+use super::connection::Connection;
 use super::exchange::Exchange;
-use super::identifier::random_hex;
+use super::fields;
+use super::identifier::{Identifier, RequestId};
 use super::issuer::without_ours;
-use crate::guard::UpstreamTarget;
+use crate::guard::{Permit, UpstreamTarget};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Fields that are the business of one connection (RFC 9110 §7.6.1). Pingora removes them too, from HTTP/1 requests.
-const HOP_BY_HOP: [&str; 6] =
-    ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "trailer", "http2-settings"];
+/// Fields that are the business of one connection (RFC 9110 §7.6.1), or that only the gateway says.
+const NOT_PASSED_ON: [HeaderName; 9] =
+    [CONNECTION, EXPECT, HTTP2_SETTINGS, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_CONNECTION, TE, TRAILER, UPGRADE];
 
 /// Rewrites `upstream`, Pingora's copy of the request. It is a fresh copy at every try, so this is done at every try.
 ///
@@ -30,69 +34,98 @@ const HOP_BY_HOP: [&str; 6] =
 ///
 /// `InternalError` without a permit, and when a header cannot be written.
 pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut RequestHeader) -> Result<()> {
-    let (Some(permit), Some(destination)) = (&exchange.permit, &exchange.destination) else {
+    let Some(permit) = &exchange.permit else {
         return Error::e_explain(ErrorType::InternalError, "a request reached an upstream without a permit");
     };
     let received = session.req_header();
-    let gate = &exchange.snapshot.gate;
-    let takes_trailers = upstream.version == Version::HTTP_2 && wants_trailers(&received.headers);
-    clean(upstream, |name| {
-        let keeps_tunnel = exchange.wants_tunnel && (name == UPGRADE || name == http::header::CONNECTION);
-        let ours = gate.strips(name) || name == EXPECT || name == TE || name == UPGRADE;
-        let credential = name == AUTHORIZATION && !permit.keeps_credential();
-        !keeps_tunnel && (ours || credential || HOP_BY_HOP.contains(&name.as_str()))
-    });
+    let trace = trace(&received.headers);
+    fields::edit(upstream, |parts| {
+        clean(&mut parts.headers, exchange, permit);
+        tidy_cookies(&mut parts.headers)?;
+        write_ours(&mut parts.headers, received, exchange, permit, parts.version == Version::HTTP_2)?;
+        if trace.is_none() {
+            parts.headers.insert(TRACEPARENT, begun_trace(&exchange.request_id)?);
+        }
+        Ok(())
+    })?;
     let target = match permit.target() {
         UpstreamTarget::AsReceived => received.raw_path(),
         UpstreamTarget::Rewritten(target) => target.as_bytes(),
     };
-    upstream.set_raw_path(target)?;
-    tidy_cookies(upstream)?;
-    upstream.insert_header(HOST, destination)?;
-    // `Connection: authorization` has taken it away by now, but it is the permit that says what goes on.
-    if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
-        upstream.insert_header(AUTHORIZATION, credential)?;
+    // An HTTP/2 request has its host in the URI, too, where it would count before the upstream's.
+    if upstream.uri.authority().is_some() || upstream.raw_path() != target {
+        upstream.set_raw_path(target)?;
     }
-    if let Some(credential) = &exchange.narrowed {
-        upstream.insert_header(AUTHORIZATION, credential)?;
-    }
-    for (name, value) in permit.identity_headers(gate) {
-        upstream.insert_header(name, value)?;
-    }
-    if takes_trailers {
-        upstream.insert_header(TE, "trailers")?;
-    }
-    let via = if received.version == Version::HTTP_2 { "2 narrowgate" } else { "1.1 narrowgate" };
-    upstream.append_header(VIA, via)?;
-    if let Some(connection) = &exchange.connection {
-        let trusted = gate.trusts_proxy(connection.peer());
-        let origin = Origin::of(received, connection.peer(), connection.is_tls(), trusted);
-        origin.write(upstream)?;
-    }
-    let trace = trace(&received.headers);
-    exchange.record.trace_id = Some(match trace {
-        Some(trace) => trace.to_owned(),
-        None => {
-            let parent = format!("00-{}-{}-00", exchange.request_id, random_hex::<8>());
-            upstream.insert_header(TRACEPARENT, parent)?;
-            exchange.request_id.clone()
-        }
-    });
+    exchange.record.begins_trace = trace.is_none();
+    exchange.record.trace_id = trace.map(str::to_owned);
     Ok(())
 }
 
 /// Removes every field whose name is not for the upstream, in any of its spellings.
-fn clean(upstream: &mut RequestHeader, removes: impl Fn(&HeaderName) -> bool) {
-    let removed: SmallVec<[HeaderName; 8]> = upstream.headers.keys().filter(|name| removes(name)).cloned().collect();
-    for name in &removed {
-        upstream.remove_header(name);
+fn clean(fields: &mut HeaderMap, exchange: &Exchange, permit: &Permit) {
+    let gate = &exchange.snapshot.gate;
+    let goes = |name: &HeaderName| match NOT_PASSED_ON.contains(name) {
+        true => !(exchange.wants_tunnel && (name == UPGRADE || name == CONNECTION)),
+        false => gate.strips(name) || name == AUTHORIZATION && !permit.keeps_credential(),
+    };
+    let gone: SmallVec<[HeaderName; 8]> = fields.keys().filter(|name| goes(name)).cloned().collect();
+    for name in &gone {
+        fields.remove(name);
     }
+}
+
+/// Writes what the gateway says: for whom, from where, on whose behalf.
+fn write_ours(
+    fields: &mut HeaderMap,
+    received: &RequestHeader,
+    exchange: &Exchange,
+    permit: &Permit,
+    is_http2: bool,
+) -> Result<()> {
+    let Some(destination) = &exchange.destination else {
+        return Error::e_explain(ErrorType::InternalError, "a request goes to an upstream that nobody chose");
+    };
+    fields.insert(HOST, destination.clone());
+    // `Connection: authorization` has taken it away by now, but it is the permit that says what goes on.
+    if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
+        fields.insert(AUTHORIZATION, credential.clone());
+    }
+    if let Some(credential) = &exchange.narrowed {
+        fields.insert(AUTHORIZATION, credential.clone());
+    }
+    for (name, value) in permit.identity_headers(&exchange.snapshot.gate) {
+        fields.insert(name, value);
+    }
+    if is_http2 && wants_trailers(&received.headers) {
+        fields.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    let via = if received.version == Version::HTTP_2 { "2 narrowgate" } else { "1.1 narrowgate" };
+    fields.append(VIA, HeaderValue::from_static(via));
+    if let Some(connection) = &exchange.connection {
+        let trusted = exchange.snapshot.gate.trusts_proxy(connection.peer());
+        Origin::of(received, connection, trusted)?.write(fields);
+    }
+    Ok(())
+}
+
+/// The trace that begins with a request, not sampled (W3C Trace Context §3.2).
+fn begun_trace(request: &RequestId) -> Result<HeaderValue> {
+    let mut text = BytesMut::with_capacity(55);
+    for part in [&b"00-"[..], request.as_bytes(), b"-", Identifier::<8>::random().as_bytes(), b"-00"] {
+        text.extend_from_slice(part);
+    }
+    value(text)
+}
+
+/// A value of ours, which has no character that a field may not have.
+fn value(text: impl Into<Bytes>) -> Result<HeaderValue> {
+    HeaderValue::from_maybe_shared(text.into()).or_err(ErrorType::InternalError, "writing a field of our own")
 }
 
 /// HTTP/2 clients send a cookie a field; elsewhere it must be one field (RFC 9113 §8.2.3). What our own issuer keeps in a
 /// browser is no API's to see: where an API shares its host, the browser sends it there as well.
-fn tidy_cookies(upstream: &mut RequestHeader) -> Result<()> {
-    let crumbs: SmallVec<[&[u8]; 4]> = upstream.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+fn tidy_cookies(fields: &mut HeaderMap) -> Result<()> {
+    let crumbs: SmallVec<[&[u8]; 4]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
     let tidy = match crumbs[..] {
         [] => return Ok(()),
         [only] => without_ours(only),
@@ -104,13 +137,13 @@ fn tidy_cookies(upstream: &mut RequestHeader) -> Result<()> {
     drop(crumbs);
     let Some(tidy) = tidy else { return Ok(()) };
     if tidy.is_empty() {
-        upstream.remove_header(&COOKIE);
+        fields.remove(COOKIE);
         return Ok(());
     }
-    let tidy = HeaderValue::from_bytes(&tidy);
-    let mut tidy = tidy.or_err(ErrorType::InternalError, "writing the cookies that are an API's")?;
+    let mut tidy = value(tidy)?;
     tidy.set_sensitive(true);
-    upstream.insert_header(COOKIE, tidy)
+    fields.insert(COOKIE, tidy);
+    Ok(())
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -135,28 +168,30 @@ fn trace(headers: &HeaderMap) -> Option<&str> {
 /// Where a request came from, as the upstream is told. What the client says about it counts from trusted proxies only.
 #[derive(Debug, Eq, PartialEq)]
 struct Origin {
-    forwarded_for: String,
+    forwarded_for: HeaderValue,
     proto: &'static str,
     host: Option<HeaderValue>,
 }
 
 impl Origin {
-    fn of(received: &RequestHeader, peer: IpAddr, tls: bool, trusted: bool) -> Self {
+    fn of(received: &RequestHeader, connection: &Connection, trusted: bool) -> Result<Self> {
         let headers = &received.headers;
-        let mut forwarded_for = String::new();
-        if trusted {
-            // Each proxy appends its peer, so what stands at the left was said by whoever stands further away.
-            for value in headers.get_all(&X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()) {
-                forwarded_for.push_str(value.trim());
-                forwarded_for.push_str(", ");
+        let peer = connection.peer_value();
+        let mut further = headers.get_all(&X_FORWARDED_FOR).iter().filter(|_| trusted).peekable();
+        let forwarded_for = match further.peek() {
+            None => peer.clone(),
+            Some(_) => {
+                // Each proxy appends its peer, so what stands at the left was said by whoever stands further away.
+                let said = further.filter_map(|value| value.to_str().ok()).map(|value| value.trim().as_bytes());
+                let all: Vec<&[u8]> = said.chain([peer.as_bytes()]).collect();
+                value(all.join(&b", "[..]))?
             }
-        }
-        forwarded_for.push_str(&peer.to_string());
+        };
         let said = headers.get(&X_FORWARDED_PROTO).filter(|_| trusted).map(HeaderValue::as_bytes);
         let proto = match said {
             Some(b"https") => "https",
             Some(b"http") => "http",
-            _ if tls => "https",
+            _ if connection.is_tls() => "https",
             _ => "http",
         };
         let authority = || {
@@ -167,16 +202,15 @@ impl Origin {
             }
         };
         let host = headers.get(&X_FORWARDED_HOST).filter(|_| trusted).cloned().or_else(authority);
-        Self { forwarded_for, proto, host }
+        Ok(Self { forwarded_for, proto, host })
     }
 
-    fn write(self, upstream: &mut RequestHeader) -> Result<()> {
-        upstream.insert_header(X_FORWARDED_FOR, self.forwarded_for)?;
-        upstream.insert_header(X_FORWARDED_PROTO, self.proto)?;
+    fn write(self, fields: &mut HeaderMap) {
+        fields.insert(X_FORWARDED_FOR, self.forwarded_for);
+        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
         if let Some(host) = self.host {
-            upstream.insert_header(X_FORWARDED_HOST, host)?;
+            fields.insert(X_FORWARDED_HOST, host);
         }
-        Ok(())
     }
 }
 
@@ -192,37 +226,37 @@ mod tests {
         header
     }
 
-    fn peer() -> IpAddr {
-        [192, 0, 2, 1].into()
+    fn origin(fields: &[(&'static str, &'static str)], trusted: bool) -> Origin {
+        let connection = Connection::new("192.0.2.1:4711".parse().unwrap(), 80, false);
+        Origin::of(&received(fields), &connection, trusted).unwrap()
     }
 
     #[test]
     fn nobody_else_says_where_a_request_came_from() {
-        let spoofed = received(&[
+        let spoofed = [
             ("host", "api.example"),
             ("x-forwarded-for", "10.0.0.1"),
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "evil.example"),
-        ]);
-        let origin = Origin::of(&spoofed, peer(), false, false);
-        assert_eq!((origin.forwarded_for.as_str(), origin.proto), ("192.0.2.1", "http"));
+        ];
+        let origin = origin(&spoofed, false);
+        assert_eq!((origin.forwarded_for.as_bytes(), origin.proto), (&b"192.0.2.1"[..], "http"));
         assert_eq!(origin.host.unwrap(), "api.example");
     }
 
     #[test]
     fn a_trusted_proxy_is_appended_to() {
-        let relayed = received(&[
+        let relayed = [
             ("host", "inner.example"),
             ("x-forwarded-for", "203.0.113.9"),
             ("x-forwarded-for", "198.51.100.7"),
             ("x-forwarded-proto", "https"),
             ("x-forwarded-host", "api.example"),
-        ]);
-        let origin = Origin::of(&relayed, peer(), false, true);
-        assert_eq!(origin.forwarded_for, "203.0.113.9, 198.51.100.7, 192.0.2.1");
-        assert_eq!((origin.proto, origin.host.unwrap()), ("https", HeaderValue::from_static("api.example")));
-        let odd = received(&[("host", "a"), ("x-forwarded-proto", "https, http")]);
-        assert_eq!(Origin::of(&odd, peer(), false, true).proto, "http");
+        ];
+        let relayed = origin(&relayed, true);
+        assert_eq!(relayed.forwarded_for, "203.0.113.9, 198.51.100.7, 192.0.2.1");
+        assert_eq!((relayed.proto, relayed.host.unwrap()), ("https", HeaderValue::from_static("api.example")));
+        assert_eq!(origin(&[("host", "a"), ("x-forwarded-proto", "https, http")], true).proto, "http");
     }
 
     #[test]
@@ -245,22 +279,22 @@ mod tests {
 
     #[test]
     fn cookies_become_one_field() {
-        let mut header = received(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
+        let mut header = received(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]).headers.clone();
         tidy_cookies(&mut header).unwrap();
-        let cookies: Vec<_> = header.headers.get_all(COOKIE).iter().collect();
+        let cookies: Vec<_> = header.get_all(COOKIE).iter().collect();
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
         assert!(cookies[0].is_sensitive());
     }
 
     #[test]
     fn cookies_of_our_issuer_are_no_apis_to_see() {
-        let mut header =
-            received(&[("cookie", "a=1; __Host-narrowgate-session=s"), ("cookie", "narrowgate-browser=b")]);
+        let apart = [("cookie", "a=1; __Host-narrowgate-session=s"), ("cookie", "narrowgate-browser=b")];
+        let mut header = received(&apart).headers.clone();
         tidy_cookies(&mut header).unwrap();
-        assert_eq!(header.headers.get(COOKIE).unwrap(), "a=1");
-        let mut header = received(&[("cookie", "__Host-narrowgate-session=s")]);
+        assert_eq!(header.get(COOKIE).unwrap(), "a=1");
+        let mut header = received(&[("cookie", "__Host-narrowgate-session=s")]).headers.clone();
         tidy_cookies(&mut header).unwrap();
-        assert!(header.headers.get(COOKIE).is_none());
+        assert!(header.get(COOKIE).is_none());
     }
 
     #[test]

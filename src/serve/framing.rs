@@ -7,6 +7,7 @@
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
+use memchr::memchr;
 
 use crate::config::Limits;
 use crate::oauth::{Reason, Rejection};
@@ -21,11 +22,15 @@ pub(super) fn judge_head(head: &[u8], limits: &Limits) -> Result<(), Rejection> 
     }
     let (mut fields, mut lengths, mut codings) = (0_usize, 0_usize, 0_usize);
     let mut begun = false;
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
+    let mut rest = head;
+    while !rest.is_empty() {
+        let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let (line, behind) = rest.split_at(end);
+        rest = behind;
         let Some(line) = line.strip_suffix(b"\r\n") else {
             return Err(invalid("a line ends without CR LF"));
         };
-        if line.contains(&b'\r') {
+        if memchr(b'\r', line).is_some() {
             return Err(invalid("a line holds a bare CR"));
         }
         if line.is_empty() {
@@ -88,7 +93,7 @@ fn judge_length(value: &[u8]) -> Result<(), Rejection> {
 }
 
 fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
-    let colon = line.iter().position(|byte| *byte == b':').ok_or(invalid("a field has no colon"))?;
+    let colon = memchr(b':', line).ok_or(invalid("a field has no colon"))?;
     let is_blank = |byte: u8| byte == b' ' || byte == b'\t';
     if line[..colon].iter().copied().any(is_blank) {
         return Err(invalid("a field's name holds a blank, or a line continues the one before"));

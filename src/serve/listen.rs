@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::answer::last_words;
@@ -23,11 +23,13 @@ use super::connection::Connection;
 use super::door::{Admitted, Door};
 use super::ending::Served;
 use super::exchange::UnderWay;
-use super::identifier::random_hex;
+use super::http1;
+use super::identifier::RequestId;
 use super::proxy::{ATTEMPTS, Gateway, Proxy};
 use super::terms::{Offer, Offers, Prepared, Terms};
 use super::tls::CertificateError;
 use super::watched::{Patience, Watched};
+use super::wire::Wire;
 use crate::config::{Limits, Listener};
 use crate::snapshot::Current;
 use crate::telemetry::metrics::ConnectionRefusal;
@@ -129,20 +131,34 @@ impl Socket {
         Ok(Self { listener, address, offer: Arc::new(offer) })
     }
 
+    /// Accepts until it is told to stop, and goes on until its connections have ended or everything is cut.
     async fn accept(self, front: Front) {
-        let mut stopping = front.stopping.clone();
+        let (mut stopping, mut cutting) = (front.stopping.clone(), front.cutting.clone());
+        // Connections that are under way; to drop the set is to cut them. None has to listen for that by itself.
+        let mut served = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 accepted = self.listener.accept() => accepted,
-                _ = stopping.wait_for(|stop| *stop) => return,
+                Some(_) = served.join_next() => continue,
+                _ = stopping.wait_for(|stop| *stop) => break,
             };
             match accepted {
-                Ok((stream, peer)) => front.admit(stream, peer, self.address.port(), self.offer.current()),
+                Ok((stream, peer)) => {
+                    if let Some(connection) = front.admit(stream, peer, self.address.port(), self.offer.current()) {
+                        served.spawn(connection);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection cannot be accepted");
                     sleep(REST).await;
                 }
             }
+        }
+        drop(self.listener);
+        let ended = async { while served.join_next().await.is_some() {} };
+        tokio::select! {
+            () = ended => {}
+            _ = cutting.wait_for(|cut| *cut) => {}
         }
     }
 }
@@ -170,7 +186,14 @@ struct Front {
 }
 
 impl Front {
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, own_port: u16, terms: Arc<Terms>) {
+    /// What serves a connection, if it may come in.
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        own_port: u16,
+        terms: Arc<Terms>,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
         let snapshot = self.gateway.current.load();
         let limits = &snapshot.config.limits;
         let is_tls = terms.encryption().is_some();
@@ -178,13 +201,16 @@ impl Front {
         match self.door.admit(connection.peer(), snapshot.gate.trusts_proxy(connection.peer()), limits) {
             Ok(admitted) => {
                 let patience = Patience::from(limits);
-                tokio::spawn(self.clone().serve(stream, Arc::new(connection), admitted, patience, terms));
+                Some(self.clone().serve(stream, Arc::new(connection), admitted, patience, terms))
             }
-            Err(refusal) => self.gateway.metrics.connection_refused(refusal),
+            Err(refusal) => {
+                self.gateway.metrics.connection_refused(refusal);
+                None
+            }
         }
     }
 
-    /// Serves one connection to its end, or until everything is cut.
+    /// Serves one connection to its end.
     async fn serve(
         mut self,
         stream: TcpStream,
@@ -194,11 +220,7 @@ impl Front {
         terms: Arc<Terms>,
     ) {
         let _open = self.open.clone();
-        let mut cutting = self.cutting.clone();
-        tokio::select! {
-            () = self.converse(stream, connection, patience, terms) => {}
-            _ = cutting.wait_for(|cut| *cut) => {}
-        }
+        self.converse(stream, connection, patience, terms).await;
     }
 
     async fn converse(
@@ -208,23 +230,32 @@ impl Front {
         patience: Patience,
         terms: Arc<Terms>,
     ) {
-        let mut stream = TcpConnection::from(stream);
         // Without it the last part of an answer may wait for the client's acknowledgement.
-        let _ = stream.set_nodelay();
-        let stream: Stream = match terms.encryption() {
-            None => Box::new(stream),
-            Some(encryption) => match timeout(patience.header, encryption.handshake(stream)).await {
-                Ok(Some((stream, shown))) => {
-                    connection.was_shown(shown);
-                    Box::new(stream)
+        let _ = stream.set_nodelay(true);
+        match terms.encryption() {
+            None => {
+                drop(terms);
+                self.speak(stream, connection, patience).await;
+            }
+            Some(encryption) => {
+                let handshake = encryption.handshake(TcpConnection::from(stream));
+                match timeout(patience.header, handshake).await {
+                    Ok(Some((stream, shown))) => {
+                        connection.was_shown(shown);
+                        drop(terms);
+                        self.speak(stream, connection, patience).await;
+                    }
+                    Ok(None) | Err(_) => self.gateway.metrics.connection_refused(ConnectionRefusal::Tls),
                 }
-                Ok(None) | Err(_) => return self.gateway.metrics.connection_refused(ConnectionRefusal::Tls),
-            },
-        };
-        drop(terms);
+            }
+        }
+    }
+
+    /// Hands what a client says to Pingora, once it has begun.
+    async fn speak(&mut self, wire: impl Wire, connection: Arc<Connection>, patience: Patience) {
         let metrics = Arc::clone(&self.gateway.metrics);
-        let answer = |refusal| last_words(refusal, &random_hex::<16>());
-        let mut stream = Watched::new(stream, connection, patience, metrics, answer);
+        let answer = |refusal| last_words(refusal, &RequestId::random());
+        let mut stream = Watched::new(wire, connection, patience, metrics, answer);
         let greeted = tokio::select! {
             greeted = stream.greets() => greeted,
             _ = self.stopping.wait_for(|stop| *stop) => false,
@@ -232,7 +263,11 @@ impl Front {
         if greeted {
             let proxy = Arc::clone(&self.proxy);
             let served = self.gateway.current.look(|snapshot| Served::new(proxy, &snapshot.config.limits));
-            Arc::new(served).process_new(Box::new(stream), &self.stopping).await;
+            let (served, stream) = (Arc::new(served), Box::new(stream));
+            match stream.is_http2() {
+                true => drop(served.process_new(stream, &self.stopping).await),
+                false => http1::converse(served, stream, self.stopping.clone()).await,
+            }
         }
     }
 }

@@ -13,8 +13,10 @@ mod door;
 mod ending;
 mod exchange;
 mod failure;
+mod fields;
 mod forward;
 mod framing;
+mod http1;
 mod identifier;
 mod issuer;
 pub mod listen;
@@ -29,6 +31,7 @@ mod terms;
 pub mod tls;
 mod watched;
 mod websocket;
+mod wire;
 
 pub use listen::{BindError, Bound, Listening, Serving};
 pub use narrowing::NarrowedTokens;

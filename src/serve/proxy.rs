@@ -65,17 +65,18 @@ impl fmt::Debug for Proxy {
 
 #[async_trait]
 impl ProxyHttp for Proxy {
-    type CTX = Exchange;
+    // Pingora hands it on by value from phase to phase.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
+    fn new_ctx(&self) -> Box<Exchange> {
         let Gateway { current, metrics, .. } = &self.gateway;
-        Exchange::begin(current.load(), Arc::clone(metrics), self.under_way.clone())
+        Box::new(Exchange::begin(current.load(), Arc::clone(metrics), self.under_way.clone()))
     }
 
     /// None: what they would do to an answer, nobody asked for.
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
         let answered = match request::take_over(session, exchange, &self.gateway.current)? {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
             None => request::decide(session, exchange, &self.gateway, &self.endpoints).await,
@@ -84,7 +85,7 @@ impl ProxyHttp for Proxy {
         answered.map_err(Error::into_down)
     }
 
-    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
         let Some(pool) = exchange.pool().cloned() else {
             return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
         };
@@ -111,7 +112,7 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         _: &HttpPeer,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
         mut error: Box<Error>,
     ) -> Box<Error> {
         if let Some(pool) = exchange.pool().cloned() {
@@ -124,7 +125,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         upstream: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         forward::rewrite(session, exchange, upstream)
     }
@@ -134,7 +135,7 @@ impl ProxyHttp for Proxy {
         session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         if session.was_upgraded() {
             return Ok(());
@@ -157,7 +158,7 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         header: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         // An interim answer is none yet: the server may still break off.
         if header.status.is_informational() && header.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -174,7 +175,7 @@ impl ProxyHttp for Proxy {
         &self,
         session: &mut Session,
         header: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         // Also told of an exchange that is cut before its end.
         exchange.record.status = Some(header.status.as_u16());
@@ -186,7 +187,7 @@ impl ProxyHttp for Proxy {
         _: &HttpPeer,
         session: &mut Session,
         mut error: Box<Error>,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
         client_reused: bool,
     ) -> Box<Error> {
         match exchange.pool().cloned() {
@@ -196,11 +197,11 @@ impl ProxyHttp for Proxy {
         error
     }
 
-    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Box<Exchange>) -> FailToProxy {
         failure::tell(session, exchange, error).await
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Box<Exchange>) {
         exchange.record.status = session.response_written().map(|header| header.status.as_u16());
         exchange.record.bytes_in = session.body_bytes_read() as u64;
         exchange.record.bytes_out = session.body_bytes_sent() as u64;
@@ -208,15 +209,15 @@ impl ProxyHttp for Proxy {
     }
 
     /// What Pingora would say in its own log lines: never a target, which may hold a secret in its query.
-    fn request_summary(&self, _: &Session, exchange: &Exchange) -> String {
-        exchange.request_id.clone()
+    fn request_summary(&self, _: &Session, exchange: &Box<Exchange>) -> String {
+        exchange.request_id.to_string()
     }
 
-    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Exchange>, _: &Error) -> bool {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _: &Session, _: &Exchange, _: &Error, _: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Box<Exchange>, _: &Error, _: ProxyWarnLogContext) -> bool {
         true
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora_error::Result;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
@@ -17,7 +17,7 @@ use super::exchange::Exchange;
 use super::issuer::Endpoints;
 use super::narrowing::Asker;
 use super::proxy::Gateway;
-use super::{answer, framing, issuer};
+use super::{answer, fields, framing, issuer};
 use crate::clock::Timestamp;
 use crate::config::{Forward, Limits, Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
@@ -27,13 +27,16 @@ use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::Outcome;
 use crate::token::TokenCache;
 
+/// What no trace may show.
+const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
+
 /// Takes the request over from Pingora: its connection, its bounds, and its secrets, which no trace may show.
 ///
 /// # Errors
 ///
 /// When a header cannot be put back, which does not happen.
 pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current: &Current) -> Result<Option<Denial>> {
-    let Limits { body_timeout, idle_timeout, .. } = exchange.snapshot.config.limits;
+    let Limits { body_timeout, .. } = exchange.snapshot.config.limits;
     let connection = Connection::of(session.digest());
     let is_odd = connection.as_ref().is_some_and(|connection| connection.head_arrived());
     exchange.connection = connection;
@@ -43,7 +46,9 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
     if session.get_keepalive().is_some() {
         // Pingora looks for `close` in the first `Connection` field only.
         let stays = !nominates(&session.req_header().headers, b"close");
-        session.set_keepalive(stays.then_some(idle_timeout.as_secs().max(1)));
+        // For ever, as far as Pingora knows: how long a client may be idle is kept below it, with one alarm a connection and
+        // not with one a request.
+        session.set_keepalive(stays.then_some(0));
     }
     // HTTP/1.0 knows no interim answers (RFC 9110 §15.2).
     let is_old = session.req_header().version == Version::HTTP_10;
@@ -64,7 +69,7 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
         }
         exchange.snapshot = current.load();
     };
-    hide_secrets(session)?;
+    prepare_fields(session)?;
     let header = session.req_header();
     exchange.record.method = Some(header.method.clone());
     if RequestLine::is_wanted() {
@@ -82,14 +87,22 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
     Ok(rejection.map(Denial::from))
 }
 
-/// Marks credentials so that nothing that prints a header map shows them.
-fn hide_secrets(session: &mut Session) -> Result<()> {
+/// Marks credentials so that nothing that prints a header map shows them, and forgets how the names were spelt: case means
+/// nothing in them (RFC 9110 §5.1), and Pingora keeps a second map of it that it copies and asks at every step.
+fn prepare_fields(session: &mut Session) -> Result<()> {
     let header = session.req_header_mut();
-    for name in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
+    if fields::keeps_target(header) {
+        return fields::edit(header, |parts| {
+            for name in CREDENTIALS {
+                if let Entry::Occupied(mut values) = parts.headers.entry(name) {
+                    values.iter_mut().for_each(|value| value.set_sensitive(true));
+                }
+            }
+            Ok(())
+        });
+    }
+    for name in CREDENTIALS {
         let mut values: SmallVec<[HeaderValue; 2]> = header.headers.get_all(&name).iter().cloned().collect();
-        if values.is_empty() {
-            continue;
-        }
         header.remove_header(&name);
         for value in &mut values {
             value.set_sensitive(true);
@@ -259,8 +272,8 @@ async fn admit(session: &mut Session, exchange: &mut Exchange, permit: Permit, g
     let expects = headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     exchange.record.outcome = Outcome::Forwarded;
     exchange.permit = Some(permit);
-    if let Some(pool) = exchange.pool() {
-        exchange.depends_on(pool.resource(), resource.on_removal, &gateway.current);
+    if let Some(key) = exchange.pool().map(|pool| Arc::clone(pool.resource())) {
+        exchange.depends_on(&key, resource.on_removal, &gateway.current);
     }
     if expects && !session.as_mut().is_body_done() {
         // Pingora neither answers nor waits for an upstream's answer: the client would sit out its own patience. It

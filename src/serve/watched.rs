@@ -6,7 +6,7 @@
 //! runs. All of that is decided here, on the bytes, for HTTP/1; HTTP/2 passes through.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::connection::{Connection, Stage};
 use super::request_line::{LineState, RequestLine};
+use super::wire::{Outbox, Wire};
 use crate::config::Limits;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ConnectionRefusal;
@@ -58,8 +58,9 @@ impl From<&Limits> for Patience {
 pub type RefusalAnswer = fn(ConnectionRefusal) -> Bytes;
 
 /// A client's stream, plain or decrypted.
-pub struct Watched {
-    inner: Stream,
+pub struct Watched<W> {
+    inner: W,
+    outbox: Outbox,
     connection: Arc<Connection>,
     digest: Arc<ProxyDigest>,
     metrics: Arc<Metrics>,
@@ -67,8 +68,9 @@ pub struct Watched {
     patience: Patience,
     /// Read already, to tell which protocol it is; Pingora gets it first.
     ahead: BytesMut,
-    /// The stage that `deadline` belongs to.
+    /// The stage that is timed, how long it may take, and until when, once something was waited for.
     timed: Option<Stage>,
+    allowed: Option<Duration>,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     head_bytes: usize,
@@ -78,10 +80,10 @@ pub struct Watched {
     closing: Closing,
 }
 
-impl Watched {
+impl<W: Wire> Watched<W> {
     /// Watches over `inner`.
     pub fn new(
-        inner: Stream,
+        inner: W,
         connection: Arc<Connection>,
         patience: Patience,
         metrics: Arc<Metrics>,
@@ -90,6 +92,7 @@ impl Watched {
         let digest = connection.as_digest();
         Self {
             inner,
+            outbox: Outbox::default(),
             connection,
             digest,
             metrics,
@@ -97,6 +100,7 @@ impl Watched {
             patience,
             ahead: BytesMut::new(),
             timed: None,
+            allowed: None,
             deadline: None,
             timer: None,
             head_bytes: 0,
@@ -121,7 +125,7 @@ impl Watched {
             true
         };
         let greeted = matches!(timeout(self.patience.header, read).await, Ok(true));
-        let http2 = match self.inner.selected_alpn_proto() {
+        let http2 = match self.inner.protocol() {
             Some(protocol) => matches!(protocol, ALPN::H2),
             None => !self.connection.is_tls() && self.ahead.starts_with(HTTP2_PREFACE),
         };
@@ -131,6 +135,27 @@ impl Watched {
         greeted
     }
 
+    /// Waits for the next request to begin, as long as the client may be idle; false when it left, or took too long.
+    pub async fn begins(&mut self) -> bool {
+        poll_fn(|context| {
+            if !self.ahead.is_empty() {
+                return Poll::Ready(true);
+            }
+            self.keep_time(self.connection.stage());
+            match self.inner.poll_readable(context, &mut self.ahead) {
+                Poll::Ready(readable) => Poll::Ready(readable.is_ok()),
+                Poll::Pending if self.out_of_time(context) => Poll::Ready(false),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Whether HTTP/2 is spoken here. Known once the client has greeted.
+    pub fn is_http2(&self) -> bool {
+        self.connection.stage() == Stage::Multiplexed
+    }
+
     fn refuse(&mut self, refusal: ConnectionRefusal) {
         if self.refusal.is_none() {
             self.refusal = Some(refusal);
@@ -138,17 +163,18 @@ impl Watched {
         }
     }
 
-    /// Sets the deadline that belongs to the stage, once a stage.
+    /// Begins the time that belongs to the stage, once a stage.
     fn keep_time(&mut self, stage: Stage) {
         if self.timed == Some(stage) {
             return;
         }
         let fresh = self.timed.is_none();
         self.timed = Some(stage);
-        self.deadline = match stage {
-            Stage::Waiting if fresh => Some(Instant::now() + self.patience.header),
-            Stage::Waiting => Some(Instant::now() + self.patience.idle),
-            Stage::Head => Some(Instant::now() + self.patience.header),
+        self.deadline = None;
+        self.allowed = match stage {
+            Stage::Waiting if fresh => Some(self.patience.header),
+            Stage::Waiting => Some(self.patience.idle),
+            Stage::Head => Some(self.patience.header),
             Stage::Exchange | Stage::Multiplexed => None,
         };
         if stage == Stage::Waiting {
@@ -157,15 +183,24 @@ impl Watched {
         }
     }
 
+    /// Whether the time is up. It begins when something is waited for, so that a request that is there at once needs no
+    /// clock; and an alarm that comes too early is set anew only when it comes, because most deadlines are never reached.
     fn out_of_time(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(deadline) = self.deadline else {
+        let Some(allowed) = self.allowed else {
             return false;
         };
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + allowed);
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() != deadline {
+        if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
         }
-        timer.as_mut().poll(context).is_ready()
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= deadline {
+                return true;
+            }
+            timer.as_mut().reset(deadline);
+        }
+        false
     }
 
     /// Judges bytes of a header section; false when there are too many of them.
@@ -178,29 +213,33 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<W: Wire> AsyncRead for Watched<W> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.refusal.is_some() {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        if !this.ahead.is_empty() {
-            let count = this.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&this.ahead[..count]);
-            this.ahead.advance(count);
-        } else {
-            this.keep_time(this.connection.stage());
-            match Pin::new(&mut this.inner).poll_read(context, buffer) {
-                Poll::Pending if this.out_of_time(context) => {
+        let count = this.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&this.ahead[..count]);
+        this.ahead.advance(count);
+        this.keep_time(this.connection.stage());
+        match Pin::new(&mut this.inner).poll_read(context, buffer) {
+            Poll::Ready(Ok(())) => {}
+            // The rest of what was read ahead, with nothing behind it yet.
+            _ if buffer.filled().len() > before => {}
+            Poll::Pending => {
+                // Whoever waits for the client now may not write for a while.
+                let _ = this.outbox.poll_flush(&mut this.inner, context)?;
+                if this.out_of_time(context) {
                     if this.connection.stage() == Stage::Head {
                         this.refuse(ConnectionRefusal::HeaderTimeout);
                     }
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Ok(())) => {}
-                unchanged => return unchanged,
+                return Poll::Pending;
             }
+            failed => return failed,
         }
         if matches!(this.connection.stage(), Stage::Waiting | Stage::Head) && buffer.filled().len() > before {
             this.connection.head_begins();
@@ -214,7 +253,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<W: Wire> AsyncWrite for Watched<W> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.connection.stage() == Stage::Head {
@@ -223,11 +262,12 @@ impl AsyncWrite for Watched {
             this.refuse(if method { ConnectionRefusal::Method } else { ConnectionRefusal::Malformed });
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut this.inner).poll_write(context, bytes)
+        this.outbox.poll_write(&mut this.inner, context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        let this = self.get_mut();
+        this.outbox.poll_flush(&mut this.inner, context)
     }
 
     /// Pingora shuts a connection down here. What it refused by itself is answered first; and where a client is still
@@ -236,7 +276,7 @@ impl AsyncWrite for Watched {
         let this = self.get_mut();
         if !this.is_closing {
             this.is_closing = true;
-            this.deadline = Some(Instant::now() + LINGER);
+            (this.allowed, this.deadline) = (Some(LINGER), None);
         }
         match this.poll_close(context) {
             // Whoever does not read in time is not waited for.
@@ -258,7 +298,7 @@ enum Closing {
     Done,
 }
 
-impl Watched {
+impl<W: Wire> Watched<W> {
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.closing = match &mut self.closing {
@@ -268,12 +308,12 @@ impl Watched {
                 },
                 Closing::Answer(Some(rest)) if rest.is_empty() => Closing::Flush,
                 Closing::Answer(Some(rest)) => {
-                    let written = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
+                    let written = ready!(self.outbox.poll_write(&mut self.inner, context, rest))?;
                     rest.advance(written);
                     continue;
                 }
                 Closing::Flush => {
-                    ready!(Pin::new(&mut self.inner).poll_flush(context))?;
+                    ready!(self.outbox.poll_flush(&mut self.inner, context))?;
                     Closing::Shutdown
                 }
                 Closing::Shutdown => {
@@ -295,7 +335,7 @@ impl Watched {
 }
 
 #[async_trait]
-impl Shutdown for Watched {
+impl<W: Wire> Shutdown for Watched<W> {
     async fn shutdown(&mut self) {
         // Nobody is left to be told of an error.
         let _ = AsyncWriteExt::shutdown(self).await;
@@ -303,7 +343,7 @@ impl Shutdown for Watched {
 }
 
 #[async_trait]
-impl Peek for Watched {
+impl<W: Wire> Peek for Watched<W> {
     async fn try_peek(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         // What `greets` has read tells the protocol; where it is shorter, it is not the one that is looked for.
         let count = self.ahead.len().min(buffer.len());
@@ -313,41 +353,38 @@ impl Peek for Watched {
     }
 }
 
-impl Ssl for Watched {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
-    }
-
+impl<W: Wire> Ssl for Watched<W> {
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        self.inner.protocol()
     }
 }
 
-impl UniqueID for Watched {
+impl<W: Wire> UniqueID for Watched<W> {
     fn id(&self) -> UniqueIDType {
         self.inner.id()
     }
 }
 
-impl GetTimingDigest for Watched {
+impl<W: Wire> GetTimingDigest for Watched<W> {
+    // Pingora asks at every request; nobody reads what it would be told.
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        Vec::new()
     }
 }
 
-impl GetProxyDigest for Watched {
+impl<W: Wire> GetProxyDigest for Watched<W> {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
         Some(Arc::clone(&self.digest))
     }
 }
 
-impl GetSocketDigest for Watched {
+impl<W: Wire> GetSocketDigest for Watched<W> {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        None
     }
 }
 
-impl fmt::Debug for Watched {
+impl<W> fmt::Debug for Watched<W> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Watched").field("connection", &self.connection).finish_non_exhaustive()
     }

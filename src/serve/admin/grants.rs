@@ -19,7 +19,7 @@ use url::form_urlencoded;
 
 use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
-use crate::serve::identifier::random_hex;
+use crate::serve::identifier::RequestId;
 use crate::serve::issuer::given;
 use crate::serve::issuer::recalls::{Recalled, recall};
 use crate::snapshot::Issuing;
@@ -198,7 +198,7 @@ pub(super) async fn revoke(
         return told(StatusCode::BAD_REQUEST, why);
     }
     let Some(issuing) = asked.desk.current.load().issuing.clone() else { return no_issuer() };
-    let request_id = random_hex::<16>();
+    let request_id = RequestId::random();
     let line = AuditLine::new(Deed::GrantRevoked, &request_id, peer);
     match revoke_all(&issuing, &which, line).await {
         Ok(endings) => Json(ended(&endings)).into_response(),

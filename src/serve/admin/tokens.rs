@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
 use crate::issuer::{DevelopmentFault, DevelopmentToken, development_token};
-use crate::serve::identifier::random_hex;
+use crate::serve::identifier::RequestId;
 use crate::serve::minting::{Issued, answer, mint};
 use crate::snapshot::Snapshot;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -55,7 +55,7 @@ pub(super) async fn issue(
             break (snapshot, minted);
         }
     };
-    let request_id = random_hex::<16>();
+    let request_id = RequestId::random();
     match minted {
         Ok(minted) => {
             let line = AuditLine::new(Deed::TokenIssued, &request_id, peer);

@@ -208,7 +208,7 @@ pub(in crate::serve) async fn answer(
         let call = Call {
             endpoint,
             peer,
-            request_id: exchange.request_id.clone(),
+            request_id: exchange.request_id.to_string(),
             query,
             body: body.clone(),
             snapshot: Arc::clone(&exchange.snapshot),

@@ -4,12 +4,12 @@ use tokio::io::DuplexStream;
 
 use super::*;
 
-fn watched(patience: Patience) -> (Watched, DuplexStream, Arc<Connection>, Arc<Metrics>) {
+fn watched(patience: Patience) -> (Watched<DuplexStream>, DuplexStream, Arc<Connection>, Arc<Metrics>) {
     let (client, server) = tokio::io::duplex(1 << 20);
     let connection = Arc::new(Connection::new("192.0.2.1:4711".parse().unwrap(), 80, false));
     let metrics = Arc::new(Metrics::default());
     let answer: RefusalAnswer = |refusal| Bytes::from_static(refusal.as_str().as_bytes());
-    let watched = Watched::new(Box::new(server), Arc::clone(&connection), patience, Arc::clone(&metrics), answer);
+    let watched = Watched::new(server, Arc::clone(&connection), patience, Arc::clone(&metrics), answer);
     (watched, client, connection, metrics)
 }
 
