@@ -20,6 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::telemetry::log;
+
 /// An audience-isolating API gateway: a token opens exactly one API
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -61,6 +63,7 @@ fn on_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(command);
+            log::finish();
             // What a drain left over is cut: nobody waits for it any more.
             runtime.shutdown_background();
             code

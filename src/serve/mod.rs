@@ -1,9 +1,10 @@
 //! The sockets. Nothing here decides: it asks the guard, does what the guard said, and writes it down.
 //!
-//! From the wire inward: [`listen`] accepts on `terms`, `door` counts, [`tls`] decrypts, `watched` keeps time until a request
-//! has arrived, and `proxy` hands Pingora's phases to the rooms that know them: `framing` judges where the message
-//! ends, `request` asks the guard, `forward` writes the upstream's request, `response` cleans the answer,
-//! `failure` tells what went wrong. `exchange` is what they share. [`admin`] is for operators, on a socket of its
+//! From the wire inward: [`listen`] accepts on `terms`, `door` counts, [`tls`] decrypts, `wire` collects what is written,
+//! `watched` keeps time until a request has arrived, `http1` waits for the next one, and `proxy` hands Pingora's phases to the
+//! rooms that know them: `framing` judges where the message ends, `request` asks the guard, `forward` writes the
+//! upstream's request (its `fields` edited as one map), `response` cleans the answer, `failure` tells what went wrong.
+//! `exchange` is what they share. [`admin`] is for operators, on a socket of its
 //! own; `issuer` has the endpoints of our own authorization server, on the gate's; [`minting`] is where tokens of ours are signed.
 
 pub mod admin;

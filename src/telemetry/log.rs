@@ -12,6 +12,7 @@ use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
+use super::line_pipe::LinePipe;
 use super::metrics::Outcome;
 use crate::config::{Log, LogFormat};
 
@@ -42,20 +43,31 @@ pub enum LogError {
     /// Somebody else has set up logging in this process.
     #[error("logging is already set up")]
     Taken(#[from] TryInitError),
+    /// There is no thread to write lines.
+    #[error("no thread can be had for the log")]
+    Thread(#[source] io::Error),
 }
 
-/// Sends log lines to stderr from now on, as `log` says; once in a process.
+/// Sends log lines to stderr from now on, as `log` says; once in a process. Whoever ends the process calls [`finish`] before.
 ///
 /// # Errors
 ///
 /// [`LogError`] when the filter cannot be read, or logging is set up already.
 pub fn start(log: &Log) -> Result<(), LogError> {
     let (filter, filters) = reload::Layer::new(filter(log)?);
-    let (format, formats) = reload::Layer::new(format(log));
+    let pipe = LinePipe::new(io::stderr()).map_err(LogError::Thread)?;
+    let (format, formats) = reload::Layer::new(format(log, &pipe));
     tracing_subscriber::registry().with(filter).with(format).try_init()?;
     // Nobody was here before: `try_init` succeeds once.
-    let _ = SWITCHES.set(Switches { filters, formats });
+    let _ = SWITCHES.set(Switches { filters, formats, pipe });
     Ok(())
+}
+
+/// Returns once every line is written.
+pub fn finish() {
+    if let Some(switches) = SWITCHES.get() {
+        switches.pipe.finish();
+    }
 }
 
 /// Logs as `log` says from now on, if [`start`] was called. A filter that cannot be read, which the loader refuses,
@@ -65,17 +77,18 @@ pub fn change(log: &Log) {
     if let Ok(filter) = filter(log) {
         // Both fail only where the subscriber is gone.
         let _ = switches.filters.reload(filter);
-        let _ = switches.formats.reload(format(log));
+        let _ = switches.formats.reload(format(log, &switches.pipe));
     }
 }
 
 type Filtered = Layered<reload::Layer<EnvFilter, Registry>, Registry>;
 type Format = Box<dyn Layer<Filtered> + Send + Sync>;
 
-/// What a reload of the configuration exchanges.
+/// What a reload of the configuration exchanges, and where all lines go.
 struct Switches {
     filters: reload::Handle<EnvFilter, Registry>,
     formats: reload::Handle<Format, Filtered>,
+    pipe: LinePipe,
 }
 
 static SWITCHES: OnceLock<Switches> = OnceLock::new();
@@ -84,7 +97,7 @@ fn filter(log: &Log) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(capped(&log.level))
 }
 
-fn format(log: &Log) -> Format {
+fn format(log: &Log, pipe: &LinePipe) -> Format {
     let json = match log.format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Json => true,
@@ -93,9 +106,9 @@ fn format(log: &Log) -> Format {
     match json {
         true => {
             let layer = fmt::layer().json().flatten_event(true).with_current_span(false).with_span_list(false);
-            Box::new(layer.with_writer(io::stderr))
+            Box::new(layer.with_writer(pipe.clone()))
         }
-        false => Box::new(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr)),
+        false => Box::new(fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(pipe.clone())),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod audit;
 mod by_resource;
 mod issued;
+mod line_pipe;
 pub mod log;
 pub mod metrics;
 
