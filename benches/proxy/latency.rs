@@ -72,8 +72,10 @@ pub fn run(place: &Place, provider: &Provider, options: &Options) -> Result<(), 
 /// Requests in a second that the bare proxy answers when nothing holds the load back.
 fn saturation(place: &Place, line: &str, algorithm: Algorithm, options: &Options) -> Result<f64, String> {
     let requests = place.folder.write("saturation", line);
-    let pace = Pace { seconds: options.seconds, connections: options.connections };
+    let mut pace = Pace { seconds: 1, connections: options.connections };
     let measured = Program::Bare.start(place, algorithm)?;
+    load::send(place, measured.address(), &requests, Walk::Cycle, pace)?;
+    pace.seconds = options.seconds;
     let answers = load::send(place, measured.address(), &requests, Walk::Cycle, pace)?;
     let peak = rounds::peak(&measured);
     eprintln!("bare at saturation: {} answers in {:.1} s, {peak} KiB", answers.answered, answers.seconds);

@@ -18,6 +18,7 @@ mod machine;
 mod options;
 mod place;
 mod process;
+mod quiet;
 mod raw;
 mod report;
 mod resources;

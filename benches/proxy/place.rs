@@ -75,6 +75,13 @@ impl Bare {
         let mut command = Command::new(cargo);
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR"))).stderr(Stdio::inherit());
         command.args(["bench", "--no-run", "--bench", "bare", "--bench", "bare_mimalloc", "--message-format", "json"]);
+        // What cargo tells this program of itself would look to build scripts like a change, and have them built again.
+        let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_TARGET_TMPDIR"];
+        for (name, _) in std::env::vars_os() {
+            if told.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                command.env_remove(name);
+            }
+        }
         let built = command.output().expect("cargo starts");
         assert!(built.status.success(), "the bare proxies do not build");
         let messages = String::from_utf8_lossy(&built.stdout).into_owned();

@@ -13,6 +13,9 @@ const BASELINES: [Program; 5] =
 const VERIFICATIONS: f64 = 1.3;
 const BESIDE: f64 = 1.5;
 
+/// The share of a turn, in percent, that a contender may wait for the core before the machine is too busy to measure.
+const LOUD: f64 = 15.0;
+
 /// Prints everything that the rounds have shown.
 pub fn print(results: &Results, options: &Options) {
     println!(
@@ -29,8 +32,20 @@ pub fn print(results: &Results, options: &Options) {
     for left_out in &results.left_out {
         println!("\nLeft out: {left_out}");
     }
+    quiet(results);
     alone(results);
     targets(results);
+}
+
+/// Says how far the machine was a quiet one.
+fn quiet(results: &Results) {
+    let shares = results.turns.iter().flatten().map(|turn| turn.waited * 100.0);
+    if let Some(waited) = Spread::of(shares) {
+        println!("\nContenders were ready and waited for their core {waited:.0} % of a turn.");
+        if waited.median > LOUD {
+            println!("**That core was not theirs alone: these figures are no measurement.**");
+        }
+    }
 }
 
 fn row(results: &Results, contender: &Contender, turns: &[Turn]) {

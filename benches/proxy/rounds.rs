@@ -9,6 +9,7 @@ use crate::load::{self, Answers, PATH, Pace, Walk};
 use crate::options::{Options, Protocol};
 use crate::place::Place;
 use crate::process::Measured;
+use crate::quiet;
 use crate::raw;
 use crate::spread::Spread;
 use crate::tokens::{Algorithm, HOST, Provider};
@@ -26,6 +27,8 @@ pub struct Turn {
     pub rate: f64,
     /// The most memory that it had, in KiB.
     pub peak: u64,
+    /// The share of its turn that it was ready and had to wait for the core.
+    pub waited: f64,
 }
 
 /// What came of all turns.
@@ -64,8 +67,7 @@ pub fn run(place: &Place, provider: &Provider, upstream: &mut Upstream, options:
     }
     place.machine.step_aside();
     for round in 0..options.rounds {
-        let algorithms: Vec<Algorithm> = options.algorithm.clone();
-        for algorithm in algorithms {
+        for &algorithm in &options.algorithm {
             let alone = raw::verification(&place.machine, provider.key(algorithm));
             results.raw.entry(algorithm).or_default().push(alone);
         }
@@ -176,12 +178,13 @@ fn turn(
     }
     pace.seconds = options.seconds;
     let walk = if asked == Asked::Cold { Walk::Once } else { Walk::Cycle };
-    let (before, forwarded) = (measured.cpu_time(), upstream.answered());
+    let (before, forwarded, waited) = (measured.cpu_time(), upstream.answered(), quiet::waited(&measured));
     let answers = load::send(place, measured.address(), &requests, walk, pace)?;
     let used = measured.cpu_time().since(&before);
     judge(asked, answers, upstream.answered() - forwarded, options.connections as u64)?;
+    let waited = (quiet::waited(&measured) - waited) / answers.seconds;
     let rate = answers.answered as f64 / answers.seconds;
-    Ok(Turn { micros: used / answers.answered as f64 * 1e6, rate, peak: peak(&measured) })
+    Ok(Turn { micros: used / answers.answered as f64 * 1e6, rate, peak: peak(&measured), waited })
 }
 
 /// Whether everything was answered as it should, by both ends.
