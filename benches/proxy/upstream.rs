@@ -69,7 +69,7 @@ pub fn serve() {
     let answered = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&answered);
     std::thread::spawn(move || {
-        for _ in std::io::stdin().bytes().map_while(Result::ok) {
+        for _ in std::io::stdin().lock().bytes().map_while(Result::ok) {
             println!("{}", counted.load(Ordering::Relaxed));
         }
         std::process::exit(0);
