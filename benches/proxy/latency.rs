@@ -3,6 +3,7 @@
 use crate::contender::Program;
 use crate::load::{self, PATH, Pace, Walk};
 use crate::options::{Options, Protocol};
+use crate::paced;
 use crate::place::Place;
 use crate::rounds;
 use crate::spread::Spread;
@@ -28,7 +29,8 @@ pub fn run(place: &Place, provider: &Provider, options: &Options) -> Result<(), 
         return Err("the fixed rate is for HTTP/1.1 only".into());
     }
     let algorithm = options.algorithm.first().copied().unwrap_or(Algorithm::Es256);
-    let line = load::request(HOST, PATH, Some(&provider.key(algorithm).token(Kind::Good, 0)));
+    let token = provider.key(algorithm).token(Kind::Good, 0);
+    let line = load::request(HOST, PATH, Some(&token));
     let rate = saturation(place, &line, algorithm, options)? / 2.0;
     let pace = Pace { seconds: options.seconds, connections: options.connections };
     let mut turns: [Vec<Percentiles>; PROGRAMS.len()] = Default::default();
@@ -36,7 +38,7 @@ pub fn run(place: &Place, provider: &Provider, options: &Options) -> Result<(), 
         for step in 0..PROGRAMS.len() {
             let at = (step + round) % PROGRAMS.len();
             let measured = PROGRAMS[at].start(place, algorithm)?;
-            let latencies = load::latencies(place, measured.address(), line.trim_end(), rate, pace)?;
+            let latencies = paced::latencies(place, measured.address(), &token, rate, pace)?;
             let at_rank =
                 |hundredth: usize| latencies.get(latencies.len() * hundredth / 100).map(|&micros| micros as f64);
             let (Some(half), Some(most)) = (at_rank(50), at_rank(99)) else { return Err("no answers".into()) };

@@ -1,4 +1,4 @@
-//! The load: `wrk` walks a file of requests, `h2load` repeats one over HTTP/2 or at a fixed rate. Both count what they get.
+//! The load: `wrk` walks a file of requests, `h2load` repeats one over HTTP/2. Both count what they get.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -105,33 +105,6 @@ fn repeat(place: &Place, to: SocketAddr, requests: &Path, pace: Pace) -> Result<
     };
     let answered = good + moved + refused + broken;
     Ok(Answers { answered, refused: answered - good, failed, seconds: pace.seconds as f64 })
-}
-
-/// The latencies of one request, repeated at so many a second, in microseconds and in order.
-///
-/// The rate is shared out over the connections and each asks on time, so that a slow answer delays nobody else's.
-///
-/// # Errors
-///
-/// The program is missing, or not every answer was a 200.
-pub fn latencies(place: &Place, to: SocketAddr, line: &str, rate: f64, pace: Pace) -> Result<Vec<u64>, String> {
-    let log = place.folder.write("latency.log", "");
-    let mut command = h2load(place, to, line)?;
-    let each = rate / pace.connections as f64;
-    command.arg("--h1").args(["--clients", &pace.connections.to_string(), "--rps", &format!("{each:.2}")]);
-    command.args(["--duration", &pace.seconds.to_string(), "--warm-up-time", "1"]);
-    command.arg(format!("--log-file={}", log.display()));
-    output(&mut command)?;
-    let mut latencies = Vec::new();
-    for row in place.folder.text("latency.log").lines() {
-        let fields: Vec<&str> = row.split('\t').collect();
-        match (fields.get(1), fields.get(2).and_then(|micros| micros.parse().ok())) {
-            (Some(&"200"), Some(micros)) => latencies.push(micros),
-            _ => return Err(format!("an answer at a fixed rate was not a 200: {row}")),
-        }
-    }
-    latencies.sort_unstable();
-    Ok(latencies)
 }
 
 fn h2load(place: &Place, to: SocketAddr, line: &str) -> Result<Command, String> {

@@ -16,6 +16,7 @@ mod latency;
 mod load;
 mod machine;
 mod options;
+mod paced;
 mod place;
 mod process;
 mod quiet;
