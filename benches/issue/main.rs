@@ -4,12 +4,14 @@
 //! token that it has seen before and with a new one each time. Beside them stand one signature and one verification of the
 //! library alone, on this machine and in this run. Linux only, because `/proc` says what a process used.
 
+mod cost;
 mod load;
 #[path = "../proxy/process.rs"]
 mod process;
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -23,7 +25,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use narrowgate::clock::Timestamp;
 use serde_json::json;
 
-use process::Measured;
+use process::{GATE, Measured};
 
 /// How often every kind of request has its turn.
 const ROUNDS: usize = 7;
@@ -52,8 +54,8 @@ async fn measure() {
     let folder = std::env::temp_dir().join(format!("narrowgate-bench-issue-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
     let corp = Corp(RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has randomness"));
-    let quiet = Measured::gate(&configuration(&folder, &corp, "quiet", "warn"));
-    let audited = Measured::gate(&configuration(&folder, &corp, "audited", "info"));
+    let quiet = Measured::gate(Command::new(GATE), &configuration(&folder, &corp, "quiet", "warn"));
+    let audited = Measured::gate(Command::new(GATE), &configuration(&folder, &corp, "audited", "info"));
 
     let (sign, verify) = (signature_alone(), corp.verification_alone());
     let mut serial = 0;

@@ -1,13 +1,13 @@
-//! A program as a process of its own, and what the system says it used.
+//! A program as a process of its own, and what the system says it used (proc(5)).
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-/// How long one turn may take before something is wrong.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The gate's program.
+pub const GATE: &str = env!("CARGO_BIN_EXE_narrowgate");
 
 /// A program under measurement; it ends with this value.
 pub struct Measured {
@@ -16,22 +16,26 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// The gate with a configuration.
-    pub fn gate(configuration: &Path) -> Self {
-        Self::start(Command::new(env!("CARGO_BIN_EXE_narrowgate")).args(["run", "-c"]).arg(configuration))
-    }
-
-    /// A program that says where it listens as the gate does.
-    pub fn start(command: &mut Command) -> Self {
-        let mut process = command.stderr(Stdio::piped()).spawn().expect("the program starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("it is piped")).lines();
-        let address = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("listening on http://")?.strip_suffix(" (listen)")?.parse().ok())
-            .expect("the program says where it listens");
+    /// The gate with a configuration; `command` runs [`GATE`]. It says itself where it listens.
+    pub fn gate(mut command: Command, configuration: &Path) -> Self {
+        command.args(["run", "-c"]).arg(configuration).stdin(Stdio::null()).stderr(Stdio::piped());
+        let process = command.spawn().expect("the gate starts");
+        let mut measured = Self::of(process, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let mut lines = BufReader::new(measured.process.stderr.take().expect("it is piped")).lines();
+        let mut said = String::new();
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            said.push_str(&line);
+            let (_, address) = line.strip_prefix("listening on ")?.strip_suffix(" (listen)")?.split_once("://")?;
+            address.parse().ok()
+        });
+        measured.address = address.unwrap_or_else(|| panic!("the program does not say where it listens: {said}"));
         // Read on, or a full pipe would stop a program that logs.
         std::thread::spawn(move || lines.for_each(drop));
+        measured
+    }
+
+    /// A program that was told where to listen.
+    pub fn of(process: Child, address: SocketAddr) -> Self {
         Self { process, address }
     }
 
@@ -40,20 +44,14 @@ impl Measured {
         self.address
     }
 
-    /// The CPU time per request, in microseconds, while so many requests are sent.
-    pub async fn cost(&self, requests: usize, sent: impl Future<Output = ()>) -> f64 {
-        let before = self.cpu_seconds();
-        tokio::time::timeout(PATIENCE, sent).await.expect("the load ends");
-        (self.cpu_seconds() - before) / requests as f64 * 1e6
+    /// What it used until now.
+    pub fn cpu_time(&self) -> CpuTime {
+        CpuTime::of(&self.folder())
     }
 
-    /// User and system time so far, of all threads (proc(5): `utime` and `stime`, in hundredths of a second).
-    fn cpu_seconds(&self) -> f64 {
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("/proc says what was used");
-        let behind_name = stat.rsplit_once(')').expect("the name stands in parentheses").1;
-        let ticks = |place: usize| behind_name.split_whitespace().nth(place).and_then(|text| text.parse::<f64>().ok());
-        (ticks(11).expect("utime") + ticks(12).expect("stime")) / 100.0
+    /// Where the system keeps what it says of this process.
+    pub fn folder(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.process.id()))
     }
 }
 
@@ -61,5 +59,36 @@ impl Drop for Measured {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// User and system time of a process.
+pub struct CpuTime {
+    /// Of each thread that lives, in nanoseconds (`schedstat`).
+    threads: BTreeMap<String, u64>,
+    /// Of all that ever lived, in hundredths of a second (`stat`).
+    ticks: u64,
+}
+
+impl CpuTime {
+    fn of(folder: &Path) -> Self {
+        let stat = std::fs::read_to_string(folder.join("stat")).expect("/proc says what was used");
+        let behind_name = stat.rsplit_once(')').expect("the name stands in parentheses").1;
+        let field = |place: usize| behind_name.split_whitespace().nth(place).and_then(|text| text.parse::<u64>().ok());
+        let threads = std::fs::read_dir(folder.join("task")).expect("/proc lists threads").filter_map(|thread| {
+            let thread = thread.ok()?;
+            let used = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            Some((thread.file_name().into_string().ok()?, used.split(' ').next()?.parse().ok()?))
+        });
+        Self { threads: threads.collect(), ticks: field(11).expect("utime") + field(12).expect("stime") }
+    }
+
+    /// Seconds used since then: in nanoseconds where no thread has ended meanwhile and taken its account with it.
+    pub fn since(&self, earlier: &Self) -> f64 {
+        if earlier.threads.is_empty() || earlier.threads.keys().any(|thread| !self.threads.contains_key(thread)) {
+            return (self.ticks - earlier.ticks) as f64 / 100.0;
+        }
+        let sum = |time: &Self| time.threads.values().sum::<u64>();
+        (sum(self) - sum(earlier)) as f64 / 1e9
     }
 }
