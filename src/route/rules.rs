@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::table::lower;
@@ -33,7 +34,7 @@ struct Literal {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: HashMap<Box<[u8]>, Node, FixedState>,
     parameter: Option<Box<Node>>,
     ends: Vec<u32>,
     rests: Vec<u32>,

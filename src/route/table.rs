@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::{Authority, HostPattern};
@@ -9,7 +10,8 @@ use super::{Authority, HostPattern};
 /// Entries by host and path prefix; whole segments, the longest prefix wins.
 #[derive(Debug)]
 pub struct HostTable<T> {
-    hosts: HashMap<Box<[u8]>, Vec<PortEntry<T>>>,
+    /// What it holds is the operator's, so nobody else can make entries meet: a quick hash will do.
+    hosts: HashMap<Box<[u8]>, Vec<PortEntry<T>>, FixedState>,
 }
 
 /// What was found for a request.
@@ -38,7 +40,7 @@ struct PortEntry<T> {
 #[derive(Debug)]
 struct Node<T> {
     here: Option<Entry<T>>,
-    children: HashMap<Box<[u8]>, Node<T>>,
+    children: HashMap<Box<[u8]>, Node<T>, FixedState>,
 }
 
 #[derive(Debug)]
@@ -52,13 +54,13 @@ struct Entry<T> {
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { here: None, children: HashMap::new() }
+        Self { here: None, children: HashMap::default() }
     }
 }
 
 impl<T> Default for HostTable<T> {
     fn default() -> Self {
-        Self { hosts: HashMap::new() }
+        Self { hosts: HashMap::default() }
     }
 }
 
