@@ -18,7 +18,6 @@ use narrowgate::route::{Authority, HostPattern, HostTable, Target};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData};
 use serde_json::{Value, json};
 
-#[path = "gate/mod.rs"]
 mod gate;
 
 use gate::{Asked, House, USUAL, claims};

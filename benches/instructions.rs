@@ -20,7 +20,6 @@ use narrowgate::token::Compact;
 use narrowgate::token::keys::KeySet;
 use serde_json::json;
 
-#[path = "gate/mod.rs"]
 mod gate;
 
 use gate::{Asked, House, NOW, USUAL, claims, jwk, sign};

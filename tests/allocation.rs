@@ -3,56 +3,15 @@
 //!
 //! A target of its own, because an allocator counts for a whole program.
 
-// The allocator's interface is an unsafe one; the gateway itself has no such code.
-#![allow(unsafe_code)]
-
+#[path = "allocation/counting.rs"]
+mod counting;
 #[path = "../benches/gate/mod.rs"]
 mod gate;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
+use counting::{Counting, held, taken};
 use gate::{Asked, House, claims, jwk, sign};
 use http::Method;
 use serde_json::{Value, json};
-
-/// The system's allocator, which notes what each thread asks of it.
-struct Counting;
-
-thread_local! {
-    /// How often this thread wanted memory.
-    static TAKEN: Cell<u64> = const { Cell::new(0) };
-    /// How many bytes this thread took and has not given back.
-    static HELD: Cell<i64> = const { Cell::new(0) };
-}
-
-fn note(times: u64, bytes: i64) {
-    TAKEN.set(TAKEN.get() + times);
-    HELD.set(HELD.get() + bytes);
-}
-
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(1, layout.size() as i64);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(1, layout.size() as i64);
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        note(0, -(layout.size() as i64));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(1, size as i64 - layout.size() as i64);
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -98,6 +57,8 @@ fn with(changes: Value) -> Value {
     members
         .extend(json!({ "aud": "https://api.example.com", "tenant": 65, "level": [1.5] }).as_object().unwrap().clone());
     members.extend(changes.as_object().unwrap().clone());
+    // A test takes a claim away by saying null.
+    members.retain(|_, value| !value.is_null());
     all
 }
 
@@ -106,20 +67,20 @@ fn house() -> House {
 }
 
 /// How often a decision wants memory, once its token is known.
-fn taken(house: &House, asked: &Asked) -> u64 {
+fn takes(house: &House, asked: &Asked) -> u64 {
     assert!(house.forwards(asked), "{:?}", house.decide(asked));
-    let before = TAKEN.get();
+    let before = taken();
     let decision = house.decide(asked);
-    let taken = TAKEN.get() - before;
+    let times = taken() - before;
     assert!(matches!(decision, narrowgate::guard::Decision::Forward(_)));
-    taken
+    times
 }
 
 #[test]
 fn the_counter_counts() {
-    let before = TAKEN.get();
+    let before = taken();
     let kept = std::hint::black_box(vec![1u8; 100]);
-    assert_eq!((TAKEN.get() - before, kept.len()), (1, 100));
+    assert_eq!((taken() - before, kept.len()), (1, 100));
 }
 
 #[test]
@@ -127,7 +88,7 @@ fn a_decision_with_a_known_token_takes_nothing() {
     let house = house();
     let scopes = json!({ "scope": "read write transaction:7" });
     let ask = |method: Method, host: &str, target: &'static str, changes: Value| {
-        taken(&house, &Asked::new(method, host, target, &sign(&with(changes))))
+        takes(&house, &Asked::new(method, host, target, &sign(&with(changes))))
     };
     let api = "api.example.com";
     assert_eq!(ask(Method::GET, api, "/documents/42?expand=all", scopes.clone()), 0, "a scope that is always required");
@@ -151,7 +112,7 @@ fn nor_does_one_of_an_issuer_with_words_of_its_own() {
         "tenant": ["other", "staff"],
     });
     let asked = Asked::new(Method::GET, "api.example.com", "/files/a/b?c=d", &sign(&with(said)));
-    assert_eq!(taken(&house, &asked), 0, "claims elsewhere, a map of scopes, clients by name, another target");
+    assert_eq!(takes(&house, &asked), 0, "claims elsewhere, a map of scopes, clients by name, another target");
 }
 
 #[test]
@@ -159,8 +120,32 @@ fn nor_does_a_broad_token_or_one_of_plain_subjects() {
     let house = house();
     let both = json!({ "aud": ["https://broad.example.com", "https://api.example.com"], "scope": "read" });
     let broad = Asked::new(Method::GET, "broad.example.com", "/", &sign(&with(both)));
-    assert_eq!(taken(&house, &broad), 0, "a token for several resources");
+    assert_eq!(takes(&house, &broad), 0, "a token for several resources");
     let plain = json!({ "iss": "https://plain.example", "aud": "https://strict.example.com", "sub": "jane" });
     let plain = Asked::new(Method::GET, "strict.example.com", "/", &sign(&with(plain)));
-    assert_eq!(taken(&house, &plain), 0, "a subject without its issuer's name");
+    assert_eq!(takes(&house, &plain), 0, "a subject without its issuer's name");
+}
+
+/// How much more memory is held after so many tokens, and how many of them were forgotten.
+fn growth(house: &House, tokens: std::ops::Range<u64>) -> i64 {
+    let before = held();
+    for serial in tokens {
+        assert!(house.forwards(&Asked::new(
+            Method::GET,
+            "api.example.com",
+            "/",
+            &sign(&with(json!({ "jti": serial })))
+        )));
+    }
+    held() - before
+}
+
+#[test]
+fn what_is_kept_stays_below_its_bound_and_close_to_it() {
+    const BOUND: i64 = 2 << 20;
+    let house = House::of(GATEWAY, &[jwk()], BOUND as usize);
+    let full = growth(&house, 0..4000);
+    assert!((BOUND / 2..BOUND).contains(&full), "{full} of {BOUND} bytes");
+    let more = growth(&house, 4000..8000);
+    assert!(full + more < BOUND, "{full} and {more} of {BOUND} bytes");
 }

@@ -4,8 +4,8 @@
 //! before the key, so that a `kid` which two issuers share means nothing (RFC 8725 §3.8), and nothing in a token ever
 //! causes a fetch from a place that the configuration does not name.
 //!
-//! Deliberately absent: `jsonwebtoken::Validation`, which lets a token without a readable `aud` pass. That crate checks
-//! signatures here, and no claims.
+//! Deliberately absent: `jsonwebtoken::Validation`, which lets a token without a readable `aud` pass, and that crate
+//! altogether: it takes a key apart again for every signature.
 
 use std::collections::HashMap;
 use std::sync::Arc;
