@@ -20,7 +20,8 @@ pub(super) enum Credential<'a> {
 
 /// Refuses a token in the query, whatever else the request carries.
 pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Result<(), Rejection> {
-    let has_token = query.is_some_and(|query| query.split(['&', ';']).any(is_token_parameter));
+    let has_token =
+        query.is_some_and(|query| query.as_bytes().split(|byte| matches!(byte, b'&' | b';')).any(is_token_parameter));
     if !has_token {
         return Ok(());
     }
@@ -90,8 +91,12 @@ fn behind_bearer(field: &[u8]) -> Option<&[u8]> {
 
 /// Whether a pair of the query is called `access_token`, in any spelling that an API may take for it: escaped, in other
 /// case, with blanks before it, with `.` or a blank for `_`, as an array (PHP reads all of these).
-fn is_token_parameter(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or(pair).as_bytes();
+fn is_token_parameter(pair: &[u8]) -> bool {
+    // Hardly any name begins with what that one could begin with.
+    if !matches!(pair.first(), Some(b'a' | b'A' | b'%' | b'+' | b' ')) {
+        return false;
+    }
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
     let mut at = 0;
     let decoded = std::iter::from_fn(|| {
         let byte = *name.get(at)?;

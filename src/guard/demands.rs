@@ -44,8 +44,8 @@ impl<'a> GrantedScopes<'a> {
             GrantedWords::None => return self.entry.scopes_if_none.iter().any(|scope| fits(scope.as_str())),
         };
         match &self.entry.scope_map {
-            None => words.iter().any(fits),
-            Some(map) => words.iter().filter_map(|word| map.get(word)).flatten().any(|scope| fits(scope.as_str())),
+            None => words.any(fits),
+            Some(map) => words.any(|word| map.get(word).into_iter().flatten().any(|scope| fits(scope.as_str()))),
         }
     }
 

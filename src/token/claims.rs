@@ -101,7 +101,7 @@ impl<'c> Words<'c> {
     pub fn iter(self) -> impl Iterator<Item = &'c str> {
         let (text, array, object) = match self.0 {
             Written::Nowhere => (None, None, None),
-            Written::Text(text) => (Some(text.split(' ').filter(|word| !word.is_empty())), None, None),
+            Written::Text(text) => (Some(words_in(text)), None, None),
             Written::Array(members) => (None, Some(members.iter().filter_map(ClaimValue::as_str)), None),
             Written::Object(members) => (None, None, Some(members.members().map(|(name, _)| name))),
         };
@@ -109,10 +109,34 @@ impl<'c> Words<'c> {
         text.flatten().chain(array.flatten()).chain(object.flatten())
     }
 
+    /// Whether any word fits; this is asked at every request, so it goes the shortest way.
+    pub fn any(self, mut fits: impl FnMut(&'c str) -> bool) -> bool {
+        match self.0 {
+            Written::Text(text) => words_in(text).any(fits),
+            Written::Nowhere | Written::Array(_) | Written::Object(_) => self.iter().any(|word| fits(word)),
+        }
+    }
+
     /// Whether there is no word.
     pub fn is_empty(self) -> bool {
         self.iter().next().is_none()
     }
+}
+
+/// The words between blanks.
+fn words_in(text: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let bytes = text.as_bytes();
+        while *bytes.get(start)? == b' ' {
+            start += 1;
+        }
+        let end = bytes[start..].iter().position(|byte| *byte == b' ').map_or(bytes.len(), |length| start + length);
+        // Before and behind a blank a character begins.
+        let word = text.get(start..end);
+        start = end;
+        word
+    })
 }
 
 #[cfg(test)]

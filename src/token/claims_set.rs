@@ -4,6 +4,7 @@
 //! name and value. What is read has one reading: see [`super::json`], which fills them. Deliberately absent: changing one.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde_json::{Map, Value};
 
@@ -18,9 +19,9 @@ pub struct ClaimsSet {
     nodes: Box<[Node]>,
 }
 
-/// The place of one value in a [`ClaimsSet`].
+/// The place of one value in a [`ClaimsSet`]; at the first place is the set itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Place(u32);
+pub(super) struct Place(NonZeroU32);
 
 /// One value, or the name of one; a member is its name and behind it its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,8 +60,8 @@ impl ClaimsSet {
     ///
     /// [`NotStrictObject`] for anything that is no JSON object, repeats a name, or is nested too deeply.
     pub fn parse(json: &[u8]) -> Result<Self, NotStrictObject> {
-        let draft = Draft::read(json)?;
-        let Tape { texts, nodes } = draft.tape()?;
+        let mut draft = Draft::default();
+        let Tape { texts, nodes } = draft.read(json)?;
         Ok(Self { texts: texts.into(), nodes: nodes.into() })
     }
 
@@ -93,16 +94,31 @@ impl ClaimsSet {
     pub(super) fn place(&self, path: &ClaimPath) -> Option<Place> {
         let (first, rest) = path.steps.split_first()?;
         let tape = self.tape();
-        rest.iter().try_fold(tape.place(0, first)?, |at, step| tape.place(at, step)).map(Place)
+        rest.iter().try_fold(tape.place(0, first)?, |at, step| tape.place(at, step)).and_then(Place::of)
+    }
+
+    /// Every claim's name, and where its value stands.
+    pub(super) fn places(&self) -> impl Iterator<Item = (&str, Place)> {
+        let tape = self.tape();
+        let names = std::iter::successors(Some(1), move |at| Some(tape.behind(at + 1)));
+        let end = tape.behind(0);
+        let member = move |at| Some((tape.name(at), Place::of(at + 1)?));
+        names.take_while(move |at| *at < end).filter_map(member)
     }
 
     /// The value at a place.
     pub(super) fn at(&self, place: Place) -> ClaimValue<'_> {
-        self.tape().value(place.0)
+        self.tape().value(place.0.get())
     }
 
     fn tape(&self) -> Tape<'_> {
         Tape { texts: &self.texts, nodes: &self.nodes }
+    }
+}
+
+impl Place {
+    fn of(at: u32) -> Option<Self> {
+        NonZeroU32::new(at).map(Self)
     }
 }
 
@@ -148,10 +164,12 @@ impl<'a> Tape<'a> {
 
     /// The place of a member's value among the nodes from `at` up to `end`.
     pub(super) fn find(self, mut at: u32, end: u32, name: &str) -> Option<u32> {
+        let wanted = name.as_bytes();
+        let texts = self.texts.as_bytes();
         while at < end {
             if let Node::Text { start, end } = self.node(at)
-                && (end - start) as usize == name.len()
-                && self.text(start, end) == name
+                && (end - start) as usize == wanted.len()
+                && texts.get(start as usize..end as usize) == Some(wanted)
             {
                 return Some(at + 1);
             }

@@ -71,49 +71,68 @@ impl<'a> Compact<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
         let (signed, signature) = text.rsplit_once('.').ok_or_else(|| malformed(opaque_cause(text)))?;
         let (header, payload) = signed.split_once('.').ok_or_else(|| malformed(opaque_cause(text)))?;
-        match payload.bytes().filter(|byte| *byte == b'.').count() {
+        match payload.matches('.').count() {
             0 => {}
             2 => return Err(malformed("the token is encrypted (JWE); this gateway reads signed tokens only")),
             _ => return Err(malformed("a signed token has three segments")),
         }
-        let signature = decode(signature).filter(|bytes: &Bytes<512>| (1..=MAX_SIGNATURE).contains(&bytes.len()));
-        let signature = signature.ok_or_else(|| malformed("the signature is not canonical base64url"))?;
-        let header_json: Bytes<256> =
-            decode(header).ok_or_else(|| malformed("the header is not canonical base64url"))?;
+        let mut signature_bytes = Bytes::<512>::new();
+        decode(signature, &mut signature_bytes)
+            .map_err(|Spelling| malformed("the signature is not canonical base64url"))?;
+        if !(1..=MAX_SIGNATURE).contains(&signature_bytes.len()) {
+            return Err(malformed("the signature is not canonical base64url"));
+        }
+        let mut header_json = Bytes::<256>::new();
+        decode(header, &mut header_json).map_err(|Spelling| malformed("the header is not canonical base64url"))?;
         if header_json.len() > MAX_HEADER {
             return Err(malformed("the header is longer than 2048 bytes"));
         }
-        let payload_json: Bytes<1024> =
-            decode(payload).ok_or_else(|| malformed("the payload is not canonical base64url"))?;
-        let header = Draft::read(&header_json).map_err(|fault| malformed(fault.in_header()))?;
-        let header = Header::from_members(header.tape().map_err(|fault| malformed(fault.in_header()))?.root())?;
+        let mut payload_json = Bytes::<1024>::new();
+        decode(payload, &mut payload_json).map_err(|Spelling| malformed("the payload is not canonical base64url"))?;
+        let mut draft = Draft::default();
+        let header = draft.read(&header_json).map_err(|fault| malformed(fault.in_header()))?;
+        let header = Header::from_members(header.root())?;
         let claims = ClaimsSet::parse(&payload_json).map_err(|fault| malformed(fault.in_claims()))?;
-        Ok(Self { signed, signature, header, claims })
+        Ok(Self { signed, signature: signature_bytes, header, claims })
     }
 }
 
 impl Header {
     fn from_members(members: ClaimObject<'_>) -> Result<Self, Rejection> {
-        for (name, detail) in REFUSED_MEMBERS {
-            if members.get(name).is_some() {
-                return Err(malformed(detail));
+        let (mut alg, mut kid, mut typ, mut refused) = (None, None, None, REFUSED_MEMBERS.len());
+        for (name, value) in members.members() {
+            match name {
+                "alg" => alg = Some(value),
+                "kid" => kid = Some(value),
+                "typ" => typ = Some(value),
+                _ => {
+                    let place = REFUSED_MEMBERS.iter().position(|(other, _)| *other == name);
+                    refused = refused.min(place.unwrap_or(refused));
+                }
             }
         }
-        let algorithm = match members.get("alg") {
+        if let Some((_, detail)) = REFUSED_MEMBERS.get(refused) {
+            return Err(malformed(detail));
+        }
+        let algorithm = match alg {
             Some(ClaimValue::Text(name)) => name.parse().map_err(|_| Rejection {
                 reason: Reason::AlgorithmNotAllowed,
                 detail: "`alg` is no asymmetric signature algorithm that this gateway verifies",
             })?,
             _ => return Err(malformed("the header has no `alg`")),
         };
-        let text = |name: &str, detail: &'static str| match members.get(name) {
-            None => Ok(None),
-            Some(ClaimValue::Text(value)) => Ok(Some(value)),
-            Some(_) => Err(malformed(detail)),
-        };
-        let key_id = text("kid", "`kid` is not a string")?.map(str::to_owned);
-        let media_type = text("typ", "`typ` is not a string")?.map(media_type);
+        let key_id = text(kid, "`kid` is not a string")?.map(str::to_owned);
+        let media_type = text(typ, "`typ` is not a string")?.map(media_type);
         Ok(Self { algorithm, key_id, media_type })
+    }
+}
+
+/// The text that a member is, if it is there.
+fn text<'m>(member: Option<ClaimValue<'m>>, detail: &'static str) -> Result<Option<&'m str>, Rejection> {
+    match member {
+        None => Ok(None),
+        Some(ClaimValue::Text(value)) => Ok(Some(value)),
+        Some(_) => Err(malformed(detail)),
     }
 }
 
@@ -131,16 +150,19 @@ fn media_type(text: &str) -> Cow<'static, str> {
     usual.map_or_else(|| bare.to_ascii_lowercase().into(), Cow::Borrowed)
 }
 
-/// The bytes of a segment, without the heap where they are few.
-fn decode<const FEW: usize>(segment: &str) -> Option<Bytes<FEW>>
+/// A segment that is not spelled in the one way that it can be.
+struct Spelling;
+
+/// The bytes of a segment, without the heap where they are few. They are long enough to be put where they stay.
+fn decode<const FEW: usize>(segment: &str, bytes: &mut Bytes<FEW>) -> Result<(), Spelling>
 where
     [u8; FEW]: smallvec::Array<Item = u8>,
 {
-    let mut bytes = SmallVec::from_elem(0, base64::decoded_len_estimate(segment.len()));
+    bytes.resize(base64::decoded_len_estimate(segment.len()), 0);
     // The engine refuses padding, white space, the other alphabet and spare bits.
-    let length = URL_SAFE_NO_PAD.decode_slice(segment, &mut bytes).ok()?;
+    let length = URL_SAFE_NO_PAD.decode_slice(segment, bytes).map_err(|_| Spelling)?;
     bytes.truncate(length);
-    Some(bytes)
+    Ok(())
 }
 
 /// What a text that is no JWT most likely is, for the operator who has to tell the caller.

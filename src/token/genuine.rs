@@ -32,8 +32,60 @@ pub struct GenuineToken {
     client: Option<Said>,
     /// The scopes, where the issuer keeps them; nothing if there is no such claim.
     scopes: Option<Place>,
+    /// Where `iss` stands.
+    iss: Option<Place>,
+    /// Where `aud` stands.
+    aud: Option<Place>,
+    /// Where `jti` stands.
+    jti: Option<Place>,
     /// Every claim.
     pub(super) claims: ClaimsSet,
+}
+
+/// Where the claims stand that every token is asked about, found in one pass (RFC 7519 §4.1, RFC 9068 §2.2).
+#[derive(Clone, Copy, Debug, Default)]
+struct Registered {
+    iss: Option<Place>,
+    aud: Option<Place>,
+    exp: Option<Place>,
+    nbf: Option<Place>,
+    iat: Option<Place>,
+    jti: Option<Place>,
+    sub: Option<Place>,
+    client_id: Option<Place>,
+    typ: Option<Place>,
+    cnf: Option<Place>,
+    nonce: Option<Place>,
+    /// The first of [`MARKS_OF_OTHER_KINDS`], by its place there.
+    mark: Option<usize>,
+}
+
+impl Registered {
+    fn of(claims: &ClaimsSet) -> Self {
+        let mut found = Self::default();
+        for (name, place) in claims.places() {
+            let member = match name {
+                "iss" => &mut found.iss,
+                "aud" => &mut found.aud,
+                "exp" => &mut found.exp,
+                "nbf" => &mut found.nbf,
+                "iat" => &mut found.iat,
+                "jti" => &mut found.jti,
+                "sub" => &mut found.sub,
+                "client_id" => &mut found.client_id,
+                "typ" => &mut found.typ,
+                "cnf" => &mut found.cnf,
+                "nonce" => &mut found.nonce,
+                _ => {
+                    let mark = MARKS_OF_OTHER_KINDS.iter().position(|(mark, _)| *mark == name);
+                    found.mark = [found.mark, mark].into_iter().flatten().min();
+                    continue;
+                }
+            };
+            *member = Some(place);
+        }
+        found
+    }
 }
 
 /// A text that a claim says.
@@ -70,7 +122,8 @@ impl GenuineToken {
         key_set: KeySetId,
     ) -> Result<Self, Rejection> {
         // Before the kind: a bound token also has a kind of its own at some providers, and the proof is what is missing.
-        if claims.contains("cnf") {
+        let registered = Registered::of(&claims);
+        if registered.cnf.is_some() {
             return Err(reject(Reason::ProofMissing, "`cnf` binds the token to a key; a plain bearer cannot use it"));
         }
         let scopes = first_of(&claims, &trusted.claims.scope);
@@ -78,18 +131,19 @@ impl GenuineToken {
             return Err(invalid("the scope claim has no usable form"));
         }
         let client = said(&claims, &trusted.claims.client, "the client claim is no text")?;
-        check_kind(header, &claims, trusted)?;
+        check_kind(header, &claims, &registered, trusted)?;
         let subject = said(&claims, &trusted.claims.subject, "the subject claim is no text")?;
-        match claims.get("iss") {
+        match registered.iss.map(|place| claims.at(place)) {
             Some(ClaimValue::Text(_)) => {}
             Some(_) => return Err(invalid("`iss` is no string")),
             None => return Err(reject(Reason::ClaimMissing, "`iss` is missing")),
         }
-        let expires = time(&claims, "exp")?.ok_or_else(|| reject(Reason::ClaimMissing, "`exp` is missing"))?;
-        let issued = time(&claims, "iat")?;
-        let not_before = time(&claims, "nbf")?.max(issued);
-        check_audiences(&claims)?;
-        Ok(Self { issuer, key_set, expires, not_before, issued, subject, client, scopes, claims })
+        let expires = time(&claims, registered.exp)?.ok_or_else(|| reject(Reason::ClaimMissing, "`exp` is missing"))?;
+        let issued = time(&claims, registered.iat)?;
+        let not_before = time(&claims, registered.nbf)?.max(issued);
+        check_audiences(registered.aud.map(|place| claims.at(place)))?;
+        let Registered { iss, aud, jti, .. } = registered;
+        Ok(Self { issuer, key_set, expires, not_before, issued, subject, client, scopes, iss, aud, jti, claims })
     }
 
     /// How much memory it takes beside itself, in bytes.
@@ -134,12 +188,17 @@ impl GenuineToken {
 
     /// `iss`, as it was sent.
     pub fn iss(&self) -> &str {
-        self.claims.get("iss").and_then(ClaimValue::as_str).unwrap_or_default()
+        self.value(self.iss).and_then(ClaimValue::as_str).unwrap_or_default()
+    }
+
+    /// `jti`, if it is text.
+    pub fn jti(&self) -> Option<&str> {
+        self.value(self.jti).and_then(ClaimValue::as_str)
     }
 
     /// `aud`; possibly nothing.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        let (one, several) = match self.claims.get("aud") {
+        let (one, several) = match self.value(self.aud) {
             Some(ClaimValue::Text(name)) => (Some(name), None),
             Some(ClaimValue::Array(names)) => (None, Some(names.iter().filter_map(ClaimValue::as_str))),
             _ => (None, None),
@@ -173,6 +232,10 @@ impl GenuineToken {
         &self.claims
     }
 
+    fn value(&self, place: Option<Place>) -> Option<ClaimValue<'_>> {
+        place.map(|place| self.claims.at(place))
+    }
+
     fn text<'t>(&'t self, said: &'t Said) -> &'t str {
         match said {
             Said::There(place) => self.claims.at(*place).as_str().unwrap_or_default(),
@@ -199,30 +262,33 @@ fn said(claims: &ClaimsSet, paths: &[ClaimPath], otherwise: &'static str) -> Res
 }
 
 /// Whether the token is an access token (RFC 9068 §2.1, RFC 8725 §3.11).
-fn check_kind(header: &Header, claims: &ClaimsSet, trusted: &TrustedIssuer) -> Result<(), Rejection> {
+fn check_kind(
+    header: &Header,
+    claims: &ClaimsSet,
+    registered: &Registered,
+    trusted: &TrustedIssuer,
+) -> Result<(), Rejection> {
     let wrong = |detail| Err(reject(Reason::TokenType, detail));
     let is_typed = header.media_type.as_deref() == Some("at+jwt");
     match trusted.token_type {
         TokenProfile::AtJwt if !is_typed => {
             return wrong("`typ` is not `at+jwt`, which this issuer's tokens must have");
         }
-        TokenProfile::AtJwt => require_rfc_9068(claims)?,
+        TokenProfile::AtJwt => require_rfc_9068(claims, registered)?,
         TokenProfile::Any => match header.media_type.as_deref() {
             None | Some("at+jwt" | "jwt") => {}
             Some(_) => return wrong("`typ` names another kind of token"),
         },
     }
-    for (name, detail) in MARKS_OF_OTHER_KINDS {
-        if claims.contains(name) {
-            return wrong(detail);
-        }
+    if let Some((_, detail)) = registered.mark.and_then(|mark| MARKS_OF_OTHER_KINDS.get(mark)) {
+        return wrong(detail);
     }
-    if claims.contains("nonce") && !trusted.allow_nonce {
+    if registered.nonce.is_some() && !trusted.allow_nonce {
         return wrong(
             "`nonce` marks an ID token (an issuer that puts it into access tokens needs `allow_nonce: true`)",
         );
     }
-    match claims.get("typ") {
+    match registered.typ.map(|place| claims.at(place)) {
         None => {}
         Some(ClaimValue::Text("Bearer")) => {}
         Some(ClaimValue::Text(_)) => return wrong("the claim `typ` names another kind of token"),
@@ -232,28 +298,26 @@ fn check_kind(header: &Header, claims: &ClaimsSet, trusted: &TrustedIssuer) -> R
 }
 
 /// Every claim that RFC 9068 §2.2 requires; `aud` is judged with the audience.
-fn require_rfc_9068(claims: &ClaimsSet) -> Result<(), Rejection> {
-    const REQUIRED: [(&str, &str); 4] = [
-        ("sub", "`sub` is missing (RFC 9068 section 2.2)"),
-        ("client_id", "`client_id` is missing (RFC 9068 section 2.2)"),
-        ("iat", "`iat` is missing (RFC 9068 section 2.2)"),
-        ("jti", "`jti` is missing (RFC 9068 section 2.2)"),
+fn require_rfc_9068(claims: &ClaimsSet, registered: &Registered) -> Result<(), Rejection> {
+    let required = [
+        (registered.sub, "`sub` is missing (RFC 9068 section 2.2)"),
+        (registered.client_id, "`client_id` is missing (RFC 9068 section 2.2)"),
+        (registered.iat, "`iat` is missing (RFC 9068 section 2.2)"),
+        (registered.jti, "`jti` is missing (RFC 9068 section 2.2)"),
     ];
-    match REQUIRED.iter().find(|(name, _)| !claims.contains(name)) {
-        Some((_, detail)) => Err(reject(Reason::ClaimMissing, detail)),
-        None => {
-            match ["sub", "client_id", "jti"].iter().all(|name| claims.get(name).and_then(ClaimValue::as_str).is_some())
-            {
-                true => Ok(()),
-                false => Err(invalid("`sub`, `client_id` or `jti` is no string")),
-            }
-        }
+    if let Some((_, detail)) = required.iter().find(|(place, _)| place.is_none()) {
+        return Err(reject(Reason::ClaimMissing, detail));
+    }
+    let texts = [registered.sub, registered.client_id, registered.jti].into_iter().flatten();
+    match texts.map(|place| claims.at(place)).all(|value| value.as_str().is_some()) {
+        true => Ok(()),
+        false => Err(invalid("`sub`, `client_id` or `jti` is no string")),
     }
 }
 
 /// `aud`: one string, or an array of strings only.
-fn check_audiences(claims: &ClaimsSet) -> Result<(), Rejection> {
-    match claims.get("aud") {
+fn check_audiences(aud: Option<ClaimValue<'_>>) -> Result<(), Rejection> {
+    match aud {
         None | Some(ClaimValue::Text(_)) => Ok(()),
         Some(ClaimValue::Array(names)) if names.iter().nth(MAX_AUDIENCES).is_some() => {
             Err(invalid("`aud` holds more than 64 audiences"))
@@ -267,10 +331,10 @@ fn check_audiences(claims: &ClaimsSet) -> Result<(), Rejection> {
 }
 
 /// A `NumericDate` (RFC 7519 §2): a JSON number, not negative, and small enough to be a time.
-fn time(claims: &ClaimsSet, name: &str) -> Result<Option<Timestamp>, Rejection> {
+fn time(claims: &ClaimsSet, place: Option<Place>) -> Result<Option<Timestamp>, Rejection> {
     /// The year 9999, past which nobody means what he writes.
     const LATEST: f64 = 253_402_300_799.0;
-    match claims.get(name).map(ClaimValue::as_f64) {
+    match place.map(|place| claims.at(place).as_f64()) {
         None => Ok(None),
         // In range, so the cast only drops the fraction.
         Some(Some(seconds)) if (0.0..=LATEST).contains(&seconds) => Ok(Some(Timestamp(seconds as u64))),

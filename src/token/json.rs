@@ -41,7 +41,7 @@ impl NotStrictObject {
 ///
 /// [`NotStrictObject`] for anything that is no JSON object, repeats a name, or is nested too deeply.
 pub fn parse_object(json: &[u8]) -> Result<Map<String, Value>, NotStrictObject> {
-    Ok(Draft::read(json)?.tape()?.root().to_map())
+    Ok(Draft::default().read(json)?.root().to_map())
 }
 
 /// What was read so far; on the stack for all but the longest tokens.
@@ -52,27 +52,21 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Reads an object.
-    pub(super) fn read(json: &[u8]) -> Result<Self, NotStrictObject> {
+    /// Reads an object. A draft is filled where it is, because it is long, and once.
+    pub(super) fn read(&mut self, json: &[u8]) -> Result<Tape<'_>, NotStrictObject> {
         // A place is 32 bits wide, and nothing takes more places than bytes.
         if u32::try_from(json.len()).is_err() {
             return Err(NotStrictObject);
         }
         let json = std::str::from_utf8(json).map_err(|_| NotStrictObject)?;
-        let mut draft = Self::default();
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        Strict { draft: &mut draft, depth: 0 }.deserialize(&mut deserializer).map_err(|_| NotStrictObject)?;
+        Strict { draft: self, depth: 0 }.deserialize(&mut deserializer).map_err(|_| NotStrictObject)?;
         deserializer.end().map_err(|_| NotStrictObject)?;
-        match draft.nodes.first() {
-            Some(Node::Object { .. }) => Ok(draft),
+        let texts = std::str::from_utf8(&self.texts).map_err(|_| NotStrictObject)?;
+        match self.nodes.first() {
+            Some(Node::Object { .. }) => Ok(Tape { texts, nodes: &self.nodes }),
             _ => Err(NotStrictObject),
         }
-    }
-
-    /// What was read.
-    pub(super) fn tape(&self) -> Result<Tape<'_>, NotStrictObject> {
-        let texts = std::str::from_utf8(&self.texts).map_err(|_| NotStrictObject)?;
-        Ok(Tape { texts, nodes: &self.nodes })
     }
 
     fn here(&self) -> u32 {
@@ -88,17 +82,20 @@ impl Draft {
 
     /// Whether no two members of the object whose first member is here, the last one in the text so far, have one name.
     fn has_unique_names(&self, first: u32) -> bool {
-        let mut names: SmallVec<[&[u8]; FEW_NAMES]> = SmallVec::new();
+        let mut names: SmallVec<[(u32, &[u8]); FEW_NAMES]> = SmallVec::new();
         let mut at = first as usize;
         while let Some(Node::Text { start, end }) = self.nodes.get(at) {
-            names.push(&self.texts[*start as usize..*end as usize]);
+            let name = &self.texts[*start as usize..*end as usize];
+            // Length and both ends tell most names apart, in one compare.
+            let ends = [name.first(), name.last()].map(|byte| byte.copied().unwrap_or_default());
+            names.push((u32::from_le_bytes([ends[0], ends[1], name.len() as u8, (name.len() >> 8) as u8]), name));
             at = match self.nodes.get(at + 1) {
                 Some(Node::Array { end } | Node::Object { end }) => *end as usize,
                 _ => at + 2,
             };
         }
         if names.len() <= FEW_NAMES {
-            return names.iter().enumerate().all(|(at, name)| !names[..at].contains(name));
+            return (1..names.len()).all(|at| names[..at].iter().all(|earlier| *earlier != names[at]));
         }
         names.sort_unstable();
         names.windows(2).all(|pair| pair[0] != pair[1])

@@ -272,7 +272,7 @@ fn check_own(token: &GenuineToken, trusted: &TrustedKeys) -> Result<(), Rejectio
         let detail = "a token of our own issuer has exactly one audience";
         return Err(Rejection { reason: Reason::AudienceTooBroad, detail });
     }
-    let Some(jti) = token.claims.get("jti").and_then(ClaimValue::as_str) else {
+    let Some(jti) = token.jti() else {
         return Err(Rejection { reason: Reason::ClaimMissing, detail: "`jti` is missing" });
     };
     match revocations.contain(jti) {
