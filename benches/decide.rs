@@ -1,116 +1,90 @@
-//! What one decision costs: finding the resource, proving a token, deciding with a known and with a new one.
+//! What one decision costs: finding the resource, deciding with a known and with a new token, and beside each new one what its
+//! signature alone takes of AWS-LC.
 //!
 //! `cargo bench --bench decide`; figures and how to read them are in BENCHMARKS.md.
 
 use std::hint::black_box;
-use std::path::Path;
-use std::sync::Arc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+    VerificationAlgorithm,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderValue, Method};
+use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use narrowgate::clock::Timestamp;
-use narrowgate::config::{self, Environment};
-use narrowgate::fetch::Fetcher;
-use narrowgate::guard::{ConnectionFacts, Decision, RequestView};
 use narrowgate::route::{Authority, HostPattern, HostTable, Target};
-use narrowgate::snapshot::Snapshot;
-use narrowgate::token::{Keyring, TokenCache};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData};
 use serde_json::{Value, json};
 
-/// A configuration with rules of every kind, as an API of some size has them.
-const CONFIGURATION: &str = r#"
-listen: 127.0.0.1:0
-trusted_issuers:
-  corp: { issuer: https://login.example, jwks: jwks.json }
-defaults: { identity_headers: { X-User: sub, X-Client: client_id } }
-resources:
-  https://api1.example.com:
-    upstream: http://127.0.0.1:9001
-    scopes: { read: Read, write: Write, "transaction:{id}": Approve }
-    required_scopes: [read]
-    rules:
-      - { path: /healthz, public: true }
-      - { methods: [POST, PUT, PATCH, DELETE], scopes: [write] }
-      - { path: "/transactions/{id}", methods: [POST], scopes: ["transaction:{id}"] }
-  https://api2.example.com: { upstream: "http://127.0.0.1:9002", scopes: [reports] }
-"#;
+mod gate;
 
+use gate::{Asked, House, USUAL, claims};
+
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A key of an issuer, and what AWS-LC makes of it.
 struct Signer {
     algorithm: Algorithm,
     key: EncodingKey,
     jwk: Value,
+    verification: &'static dyn VerificationAlgorithm,
+    /// The public half as the library reads it.
+    public: Vec<u8>,
 }
 
-fn signers() -> [Signer; 2] {
-    let point = |key: &KeyPair, range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&key.public_key_raw()[range]);
-    let es256 = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("the system has randomness");
-    let eddsa = KeyPair::generate_for(&PKCS_ED25519).expect("the system has randomness");
+fn signers() -> [Signer; 3] {
+    let pair = |kind| KeyPair::generate_for(kind).expect("the system has randomness");
+    let (rsa, ec, edwards) = (pair(&PKCS_RSA_SHA256), pair(&PKCS_ECDSA_P256_SHA256), pair(&PKCS_ED25519));
+    let x = URL_SAFE_NO_PAD.encode(edwards.der_bytes());
+    let read = "the library reads its own keys";
     [
-        Signer {
-            algorithm: Algorithm::ES256,
-            key: EncodingKey::from_ec_der(&es256.serialize_der()),
-            jwk: json!({"kty": "EC", "crv": "P-256", "kid": "ES256", "x": point(&es256, 1..33), "y": point(&es256, 33..65)}),
-        },
-        Signer {
-            algorithm: Algorithm::EdDSA,
-            key: EncodingKey::from_ed_der(&eddsa.serialize_der()),
-            jwk: json!({"kty": "OKP", "crv": "Ed25519", "kid": "EdDSA", "x": point(&eddsa, 0..32)}),
-        },
+        Signer::new(
+            Algorithm::RS256,
+            EncodingKey::from_rsa_pem(rsa.serialize_pem().as_bytes()).expect(read),
+            None,
+            &RSA_PKCS1_2048_8192_SHA256,
+            rsa.der_bytes(),
+        ),
+        Signer::new(
+            Algorithm::ES256,
+            EncodingKey::from_ec_der(&ec.serialize_der()),
+            None,
+            &ECDSA_P256_SHA256_FIXED,
+            ec.der_bytes(),
+        ),
+        Signer::new(
+            Algorithm::EdDSA,
+            EncodingKey::from_ed_der(&edwards.serialize_der()),
+            Some(json!({ "kty": "OKP", "crv": "Ed25519", "x": x })),
+            &ED25519,
+            edwards.der_bytes(),
+        ),
     ]
 }
 
 impl Signer {
-    fn sign(&self, serial: u64) -> String {
-        let now = Timestamp::now().0;
-        let header = Header { kid: Some(format!("{:?}", self.algorithm)), ..Header::new(self.algorithm) };
-        let claims = json!({
-            "iss": "https://login.example", "aud": "https://api1.example.com", "sub": "8a4c0c52-3c1f-4f0e-9a77-6f2b1d9c4e30",
-            "client_id": "reporting-app", "scope": "openid profile read write", "iat": now, "exp": now + 3600,
-            "jti": format!("5d0f1c1e-7a3b-4a51-9b0e-{serial:012}"),
-        });
-        jsonwebtoken::encode(&header, &claims, &self.key).expect("the key signs")
+    fn new(
+        algorithm: Algorithm,
+        key: EncodingKey,
+        jwk: Option<Value>,
+        verification: &'static dyn VerificationAlgorithm,
+        public: &[u8],
+    ) -> Self {
+        let derived = || Jwk::from_encoding_key(&key, algorithm).map(|jwk| serde_json::to_value(jwk).expect("JSON"));
+        let mut jwk = jwk.unwrap_or_else(|| derived().expect("every key has a public half"));
+        jwk["kid"] = json!(format!("{algorithm:?}"));
+        jwk["alg"] = json!(format!("{algorithm:?}"));
+        Self { algorithm, key, jwk, verification, public: public.to_vec() }
     }
-}
 
-fn snapshot(signers: &[Signer]) -> Snapshot {
-    let folder = std::env::temp_dir().join(format!("narrowgate-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("the temporary folder can be written");
-    let keys: Vec<&Value> = signers.iter().map(|signer| &signer.jwk).collect();
-    std::fs::write(folder.join("jwks.json"), json!({ "keys": keys }).to_string())
-        .expect("the temporary folder can be written");
-    let loaded = config::parse(CONFIGURATION, &folder.join(Path::new("gateway.yaml")), &Environment::default());
-    let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
-    let fetcher = Fetcher::new(None).expect("the platform's roots can be read");
-    let keyrings = config.trusted_issuers.iter().map(|issuer| Keyring::new(issuer.clone(), fetcher.clone())).collect();
-    Snapshot::new(Arc::new(config), keyrings, None, Vec::new()).expect("the loader found no fault")
-}
-
-fn headers(token: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert("host", HeaderValue::from_static("api1.example.com"));
-    headers.insert("user-agent", HeaderValue::from_static("bench"));
-    headers.insert("accept", HeaderValue::from_static("*/*"));
-    let credential = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is a header value");
-    headers.insert("authorization", credential);
-    headers
-}
-
-fn decide(snapshot: &Snapshot, tokens: &TokenCache, headers: &HeaderMap) -> Decision {
-    let request = RequestView {
-        method: &Method::POST,
-        target: b"/documents/42?expand=all",
-        uri_authority: None,
-        headers,
-        connection: ConnectionFacts { peer: [127, 0, 0, 1].into(), own_port: 8080, tls: false },
-        keys_awaited: true,
-    };
-    let decision = snapshot.gate.decide(&request, tokens, Timestamp::now());
-    assert!(matches!(decision, Decision::Forward(_)), "{decision:?}");
-    decision
+    fn sign(&self, serial: u64) -> String {
+        let header = Header { kid: Some(format!("{:?}", self.algorithm)), ..Header::new(self.algorithm) };
+        jsonwebtoken::encode(&header, &claims(serial), &self.key).expect("the key signs")
+    }
 }
 
 fn route(criterion: &mut Criterion) {
@@ -132,25 +106,58 @@ fn route(criterion: &mut Criterion) {
     }
 }
 
-fn decisions(criterion: &mut Criterion) {
+fn decide(house: &House, asked: &Asked) {
+    assert!(black_box(house.forwards(asked)), "{:?}", house.decide(asked));
+}
+
+fn known_tokens(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decide/hit");
+    for count in [1, 100, 10_000, 1_000_000u64] {
+        let house = House::of(USUAL, &[gate::jwk()], 2 << 30);
+        // As many as are asked for in turn; of a million the others only lie there.
+        let asked: Vec<Asked> = (0..count.min(10_000)).map(|at| Asked::usual(&gate::sign(&claims(at)))).collect();
+        let others = (asked.len() as u64..count).map(|at| Asked::usual(&gate::sign(&claims(at))));
+        asked.iter().for_each(|asked| decide(&house, asked));
+        others.for_each(|asked| decide(&house, &asked));
+        let (misses, mut at) = (house.tokens.misses(), 0);
+        group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+            bencher.iter(|| {
+                at = (at + 7919) % asked.len();
+                decide(&house, &asked[at]);
+            });
+        });
+        assert_eq!(house.tokens.misses(), misses, "every token stayed known");
+    }
+}
+
+fn new_tokens(criterion: &mut Criterion) {
     let signers = signers();
-    let snapshot = snapshot(&signers);
-    let tokens = TokenCache::new(32 << 20).expect("the system has randomness");
-    let known = headers(&signers[0].sign(0));
-    decide(&snapshot, &tokens, &known);
-    criterion.bench_function("decide/hit", |bencher| bencher.iter(|| decide(&snapshot, &tokens, black_box(&known))));
+    let keys: Vec<Value> = signers.iter().map(|signer| signer.jwk.clone()).collect();
+    let house = House::of(USUAL, &keys, 32 << 20);
     for signer in &signers {
+        let mut group = criterion.benchmark_group(format!("{:?}", signer.algorithm));
+        let token = signer.sign(0);
+        let (signed, signature) = token.rsplit_once('.').expect("it is signed");
+        let signature = URL_SAFE_NO_PAD.decode(signature).expect("it is base64url");
+        let parsed = ParsedPublicKey::new(signer.verification, &signer.public).expect("the key is one");
+        let unparsed = UnparsedPublicKey::new(signer.verification, &signer.public);
+        group.bench_function("verify", |bencher| {
+            bencher
+                .iter(|| parsed.verify_sig(black_box(signed.as_bytes()), &signature).expect("the signature is right"));
+        });
+        group.bench_function("verify/unparsed", |bencher| {
+            bencher.iter(|| unparsed.verify(black_box(signed.as_bytes()), &signature).expect("the signature is right"));
+        });
         let mut serial = 0;
-        let name = format!("decide/miss/{:?}", signer.algorithm);
-        criterion.bench_function(&name, |bencher| {
+        group.bench_function("decide/miss", |bencher| {
             let new_token = || {
                 serial += 1;
-                headers(&signer.sign(serial))
+                Asked::usual(&signer.sign(serial))
             };
-            bencher.iter_batched(new_token, |headers| decide(&snapshot, &tokens, &headers), BatchSize::SmallInput);
+            bencher.iter_batched_ref(new_token, |asked| decide(&house, asked), BatchSize::SmallInput);
         });
     }
 }
 
-criterion_group!(benches, route, decisions);
+criterion_group!(benches, route, known_tokens, new_tokens);
 criterion_main!(benches);

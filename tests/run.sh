@@ -48,6 +48,7 @@ install_packages() {
     command -v npm >/dev/null || wanted+=(nodejs npm)
     has_postgres || wanted+=(postgresql)
     has_chromium || wanted+=(chromium)
+    command -v valgrind >/dev/null || wanted+=(valgrind)
     [ ${#wanted[@]} -eq 0 ] && return
     local elevate=()
     if [ "$(id -u)" -ne 0 ]; then
@@ -138,6 +139,8 @@ needs cargo-nextest "$tools_hint" cargo nextest --version \
     && needs Chromium 'apt-get install chromium' has_chromium \
     && part 'unit and integration tests' unit_and_integration_tests
 part 'doc tests' doc_tests
+needs valgrind 'apt-get install valgrind' valgrind --version \
+    && part 'instructions of a decision' cargo bench --locked --profile counted --bench instructions
 part 'documentation' env RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --document-private-items --quiet
 needs cargo-deny "$tools_hint" cargo deny --version \
     && part 'dependencies' cargo deny --log-level error --locked check bans licenses sources

@@ -11,7 +11,8 @@ use crate::oauth::{Reason, Rejection};
 /// What credential a request carries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Credential<'a> {
-    /// One bearer token.
+    /// One bearer token. Whether it has the grammar of one is asked by [`check_grammar`], as soon as it turns out that
+    /// nobody has proven it: a token that was proven has.
     Bearer(&'a str),
     /// None, or one of a scheme that is not served here.
     Missing,
@@ -19,14 +20,17 @@ pub(super) enum Credential<'a> {
 
 /// Refuses a token in the query, whatever else the request carries.
 pub(super) fn refuse_query_token(query: Option<&str>, headers: &HeaderMap) -> Result<(), Rejection> {
-    let has_token = query.is_some_and(|query| query.split(['&', ';']).any(is_token_parameter));
-    match (has_token, headers.contains_key(AUTHORIZATION)) {
-        (false, _) => Ok(()),
-        (true, false) => Err(Rejection::new(
+    let has_token =
+        query.is_some_and(|query| query.as_bytes().split(|byte| matches!(byte, b'&' | b';')).any(is_token_parameter));
+    if !has_token {
+        return Ok(());
+    }
+    match headers.contains_key(AUTHORIZATION) {
+        false => Err(Rejection::new(
             Reason::CredentialMalformed,
             "a token was sent in the query; send it in `Authorization`",
         )),
-        (true, true) => {
+        true => {
             Err(Rejection::new(Reason::CredentialRepeated, "a token was sent in the query and one in `Authorization`"))
         }
     }
@@ -42,27 +46,57 @@ impl<'a> Credential<'a> {
         if fields.next().is_some() {
             return Err(Rejection::new(Reason::CredentialRepeated, "more than one `Authorization` was sent"));
         }
-        let malformed = |detail| Rejection::new(Reason::CredentialMalformed, detail);
-        let text = field.to_str().map_err(|_| malformed("`Authorization` is not ASCII"))?;
-        let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
-        if !scheme.eq_ignore_ascii_case("Bearer") {
-            return match scheme.is_empty() || !scheme.bytes().all(is_token_character) {
-                true => Err(malformed("`Authorization` does not begin with a scheme")),
-                false => Ok(Self::Missing),
+        if let Some(token) = behind_bearer(field.as_bytes()) {
+            return match std::str::from_utf8(token) {
+                Ok(token) if !token.is_empty() => Ok(Self::Bearer(token)),
+                Ok(_) => Err(malformed(NOT_ONE_TOKEN)),
+                Err(_) => Err(malformed(NOT_ASCII)),
             };
         }
-        let token = rest.trim_start_matches(' ');
-        match token.is_empty() || !is_b64token(token) {
-            true => Err(malformed("`Bearer` is not followed by exactly one token")),
-            false => Ok(Self::Bearer(token)),
+        let text = field.to_str().map_err(|_| malformed(NOT_ASCII))?;
+        let scheme = text.split(' ').next().unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("Bearer") {
+            return Err(malformed(NOT_ONE_TOKEN));
+        }
+        match scheme.is_empty() || !scheme.bytes().all(is_token_character) {
+            true => Err(malformed("`Authorization` does not begin with a scheme")),
+            false => Ok(Self::Missing),
         }
     }
 }
 
+/// Refuses what follows `Bearer` unless it is one token by its grammar.
+pub(super) fn check_grammar(token: &str) -> Result<(), Rejection> {
+    // `HeaderValue` calls neither a control character nor DEL text, and both go with what is not ASCII.
+    match (is_b64token(token), token.bytes().all(|byte| matches!(byte, b'\t' | 0x20..=0x7e))) {
+        (true, _) => Ok(()),
+        (false, true) => Err(malformed(NOT_ONE_TOKEN)),
+        (false, false) => Err(malformed(NOT_ASCII)),
+    }
+}
+
+const NOT_ASCII: &str = "`Authorization` is not ASCII";
+const NOT_ONE_TOKEN: &str = "`Bearer` is not followed by exactly one token";
+
+fn malformed(detail: &'static str) -> Rejection {
+    Rejection::new(Reason::CredentialMalformed, detail)
+}
+
+/// What follows `Bearer` and at least one space.
+fn behind_bearer(field: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = field.split_at_checked("Bearer ".len())?;
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| &rest[spaces..])
+}
+
 /// Whether a pair of the query is called `access_token`, in any spelling that an API may take for it: escaped, in other
 /// case, with blanks before it, with `.` or a blank for `_`, as an array (PHP reads all of these).
-fn is_token_parameter(pair: &str) -> bool {
-    let name = pair.split('=').next().unwrap_or(pair).as_bytes();
+fn is_token_parameter(pair: &[u8]) -> bool {
+    // Hardly any name begins with what that one could begin with.
+    if !matches!(pair.first(), Some(b'a' | b'A' | b'%' | b'+' | b' ')) {
+        return false;
+    }
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
     let mut at = 0;
     let decoded = std::iter::from_fn(|| {
         let byte = *name.get(at)?;
@@ -103,7 +137,10 @@ mod tests {
 
     fn outcome(values: &[&str]) -> Result<Option<String>, Reason> {
         match Credential::of(&headers(values)) {
-            Ok(Credential::Bearer(token)) => Ok(Some(token.to_owned())),
+            Ok(Credential::Bearer(token)) => match check_grammar(token) {
+                Ok(()) => Ok(Some(token.to_owned())),
+                Err(rejection) => Err(rejection.reason),
+            },
             Ok(Credential::Missing) => Ok(None),
             Err(rejection) => Err(rejection.reason),
         }

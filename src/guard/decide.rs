@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::address::Address;
-use super::credential::{Credential, refuse_query_token};
+use super::credential::{Credential, check_grammar, refuse_query_token};
 use super::demands::{GrantedScopes, check_token, needed_scopes};
 use super::resource::{GuardedResource, RuleVerdict};
 use super::{CorsHeaders, Denial, Document, Gate, Ground, Permit, RequestView, UpstreamTarget, cors, metadata};
@@ -223,7 +223,6 @@ impl Asked<'_, '_> {
             }
             Err(refusal) => return Err(self.deny(refusal)),
         };
-        witness.passed(Step::Credential);
         let audience = Audience {
             resource: self.id,
             broad_tokens: self.resource.broad_tokens,
@@ -231,7 +230,16 @@ impl Asked<'_, '_> {
         };
         let presented = Presented { compact, now, keys_awaited: self.request.keys_awaited };
         let voucher = |issuer| self.resource.entry(issuer).map(|entry| Voucher { claims: entry.claims.as_ref() });
-        let verified = match verify(&audience, &presented, &self.gate.trusted, tokens, voucher) {
+        let judged = verify(&audience, &presented, &self.gate.trusted, tokens, voucher);
+        // What was proven has the grammar of a token; looking at every letter of one that is known would take longer than
+        // to find it. What was refused is refused for its grammar first.
+        if let Err(Refused::Rejected { genuine: None, .. }) = &judged
+            && let Err(refusal) = check_grammar(compact)
+        {
+            return Err(self.deny(refusal));
+        }
+        witness.passed(Step::Credential);
+        let verified = match judged {
             Ok(verified) => verified,
             Err(Refused::AwaitKeys(issuer)) => return Err(Decision::AwaitKeys(issuer)),
             Err(Refused::Rejected { rejection, genuine, presented_for }) => {
@@ -248,7 +256,7 @@ impl Asked<'_, '_> {
         let Some(entry) = self.resource.entry(token.issuer()) else {
             return Err(refuse(Rejection::new(Reason::IssuerUntrusted, "the issuer is not trusted for this API")));
         };
-        if self.gate.is_ambiguous(entry.subject(token).as_deref(), token) {
+        if self.gate.is_ambiguous(|| entry.subject(token), token) {
             let detail = "the plain subject reads like another issuer's, or like a client of our own";
             return Err(refuse(Rejection::new(Reason::ClaimInvalid, detail)));
         }

@@ -16,9 +16,9 @@ pub(super) struct GrantedScopes<'a> {
 #[derive(Debug)]
 enum GrantedWords<'a> {
     /// Those of the token, where its issuer keeps them.
-    Token(&'a Words),
+    Token(Words<'a>),
     /// Those of the token, where this resource's entry says that the issuer keeps them.
-    Elsewhere(Words),
+    Elsewhere(Words<'a>),
     /// The token has no scope claim.
     None,
 }
@@ -39,14 +39,13 @@ impl<'a> GrantedScopes<'a> {
 
     /// Whether any of them fits.
     fn any(&self, mut fits: impl FnMut(&str) -> bool) -> bool {
-        let words = match &self.words {
-            GrantedWords::Token(words) => *words,
-            GrantedWords::Elsewhere(words) => words,
+        let words = match self.words {
+            GrantedWords::Token(words) | GrantedWords::Elsewhere(words) => words,
             GrantedWords::None => return self.entry.scopes_if_none.iter().any(|scope| fits(scope.as_str())),
         };
         match &self.entry.scope_map {
-            None => words.iter().any(fits),
-            Some(map) => words.iter().filter_map(|word| map.get(word)).flatten().any(|scope| fits(scope.as_str())),
+            None => words.any(fits),
+            Some(map) => words.any(|word| map.get(word).into_iter().flatten().any(|scope| fits(scope.as_str()))),
         }
     }
 

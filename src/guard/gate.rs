@@ -159,9 +159,15 @@ impl Gate {
     }
 
     /// Whether a token's subject, as it is printed, would read like somebody else's.
-    pub(super) fn is_ambiguous(&self, subject: Option<&str>, token: &GenuineToken) -> bool {
-        let plain = self.plain_subjects.as_ref().zip(subject);
-        plain.is_some_and(|(plain, subject)| plain.reads_like_another(token.issuer(), subject))
+    pub(super) fn is_ambiguous<'t>(
+        &self,
+        subject: impl FnOnce() -> Option<Cow<'t, str>>,
+        token: &GenuineToken,
+    ) -> bool {
+        let Some(plain) = &self.plain_subjects else {
+            return false;
+        };
+        subject().is_some_and(|subject| plain.reads_like_another(token.issuer(), &subject))
     }
 
     /// The client of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.

@@ -31,6 +31,6 @@ pub use denial::{Answer, Denial};
 pub use gate::{Earlier, Gate, InvalidGate};
 pub use metadata::Document;
 pub use owned::OwnedHeaders;
-pub use permit::{Ground, Permit, UpstreamTarget};
+pub use permit::{Ground, Permit, RewrittenTarget, UpstreamTarget};
 pub use place::Place;
 pub use view::{ConnectionFacts, RequestView};

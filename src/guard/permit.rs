@@ -1,13 +1,16 @@
 //! The proof that a request may be forwarded (P2). The fields are private and the guard is the only one to fill them, so
 //! that forgetting the check does not compile.
 
+use std::fmt;
+use std::ops::Deref;
+
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
+use smallvec::SmallVec;
 
 use super::{CorsHeaders, Gate};
 use crate::clock::Timestamp;
 use crate::config::{Forward, IdentitySource, ResourceId};
-use crate::token::{GenuineToken, VerifiedToken, claim};
+use crate::token::{ClaimValue, GenuineToken, VerifiedToken, claim};
 
 /// A request that may be forwarded: on what ground, where to, and as what.
 #[derive(Debug)]
@@ -34,8 +37,12 @@ pub enum UpstreamTarget {
     /// The target as it was received, byte for byte.
     AsReceived,
     /// The same path behind the upstream's own, or without the resource's prefix, where the configuration says so.
-    Rewritten(String),
+    Rewritten(RewrittenTarget),
 }
+
+/// A target of our own making; one of usual length needs no memory of its own.
+#[derive(Clone, Eq, PartialEq)]
+pub struct RewrittenTarget(SmallVec<[u8; 120]>);
 
 impl Permit {
     /// Why the request may be forwarded.
@@ -107,7 +114,31 @@ impl UpstreamTarget {
         let rest = &path[prefix_length..];
         let slash = if rest.starts_with('/') { "" } else { "/" };
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
-        Self::Rewritten([base, slash, rest, mark, query].concat())
+        let mut target = RewrittenTarget::from("");
+        for piece in [base, slash, rest, mark, query] {
+            target.0.extend_from_slice(piece.as_bytes());
+        }
+        Self::Rewritten(target)
+    }
+}
+
+impl From<&str> for RewrittenTarget {
+    fn from(text: &str) -> Self {
+        Self(SmallVec::from_slice(text.as_bytes()))
+    }
+}
+
+impl Deref for RewrittenTarget {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("it was put together from texts")
+    }
+}
+
+impl fmt::Debug for RewrittenTarget {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(formatter)
     }
 }
 
@@ -124,18 +155,21 @@ fn value(source: &IdentitySource, token: &GenuineToken, gate: &Gate, id: Resourc
 
 /// A claim as a header shows it: text, numbers and booleans, and lists of them joined by commas, which are encoded
 /// inside the members, so that no member can pass for two.
-fn printed(value: &Value) -> Option<String> {
+fn printed(value: ClaimValue<'_>) -> Option<String> {
     match value {
-        Value::String(text) => Some(percent_encoded(text)),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Array(members) => {
-            let member =
-                |member: &Value| printed(member).filter(|_| !member.is_array()).map(|text| text.replace(',', "%2C"));
+        ClaimValue::Text(text) => Some(percent_encoded(text)),
+        ClaimValue::Unsigned(_) | ClaimValue::Signed(_) | ClaimValue::Float(_) | ClaimValue::Bool(_) => {
+            Some(value.to_value().to_string())
+        }
+        ClaimValue::Array(members) => {
+            let member = |member: ClaimValue<'_>| match member {
+                ClaimValue::Array(_) => None,
+                _ => printed(member).map(|text| text.replace(',', "%2C")),
+            };
             let members: Option<Vec<_>> = members.iter().map(member).collect();
             Some(members?.join(","))
         }
-        Value::Null | Value::Object(_) => None,
+        ClaimValue::Null | ClaimValue::Object(_) => None,
     }
 }
 
@@ -157,7 +191,7 @@ fn percent_encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -165,7 +199,7 @@ mod tests {
     fn the_target_is_what_was_matched() {
         assert_eq!(UpstreamTarget::new("/v1/a", Some("x=1"), "", 0), UpstreamTarget::AsReceived);
         let rewritten = |path, query, base, prefix| match UpstreamTarget::new(path, query, base, prefix) {
-            UpstreamTarget::Rewritten(target) => target,
+            UpstreamTarget::Rewritten(target) => target.to_string(),
             UpstreamTarget::AsReceived => panic!("{path} was not rewritten"),
         };
         assert_eq!(rewritten("/v1/a", Some("x=%2f"), "", 3), "/a?x=%2f");
@@ -177,10 +211,11 @@ mod tests {
 
     #[test]
     fn claims_become_one_line() {
-        assert_eq!(printed(&json!(["a", 7, true])).as_deref(), Some("a,7,true"));
-        assert_eq!(printed(&json!(["a,admin"])).as_deref(), Some("a%2Cadmin"));
-        assert_eq!(printed(&json!({"a": 1})), None);
-        assert_eq!(printed(&json!([["a"]])), None);
+        let printed = |value: Value| printed(ClaimValue::from(&value));
+        assert_eq!(printed(json!(["a", 7, true])).as_deref(), Some("a,7,true"));
+        assert_eq!(printed(json!(["a,admin"])).as_deref(), Some("a%2Cadmin"));
+        assert_eq!(printed(json!({"a": 1})), None);
+        assert_eq!(printed(json!([["a"]])), None);
         assert_eq!(percent_encoded("J\u{f6}rg\r\nX: y%"), "J%C3%B6rg%0D%0AX: y%25");
         assert_eq!(percent_encoded(" a b "), "%20a b%20");
     }

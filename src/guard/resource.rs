@@ -1,7 +1,7 @@
 //! A resource, compiled for deciding: rules as a tree, demands with their places, answers made in advance.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -42,7 +42,8 @@ pub(super) struct GuardedResource {
     pub(super) metadata: Option<(String, Bytes)>,
     tree: RuleTree,
     rules: Vec<CompiledRule>,
-    issuers: HashMap<IssuerId, IssuerEntry>,
+    /// Sorted, as there are few.
+    issuers: Box<[(IssuerId, IssuerEntry)]>,
 }
 
 /// A rule without its path, which the tree holds.
@@ -118,7 +119,8 @@ impl GuardedResource {
 
     /// What the entry of an issuer says; nothing if it may not vouch here.
     pub(super) fn entry(&self, issuer: IssuerId) -> Option<&IssuerEntry> {
-        self.issuers.get(&issuer)
+        let at = self.issuers.binary_search_by_key(&issuer, |(known, _)| *known).ok()?;
+        Some(&self.issuers[at].1)
     }
 
     /// Every rule whose path matches, whatever its methods; `path` is relative to the resource.
@@ -159,10 +161,12 @@ impl GuardedResource {
 }
 
 /// Who may vouch here: the trusted issuers that the resource lets in, and our own.
-fn issuers(config: &Config, resource: &Resource) -> HashMap<IssuerId, IssuerEntry> {
+fn issuers(config: &Config, resource: &Resource) -> Box<[(IssuerId, IssuerEntry)]> {
     let trusted = resource.issuers.iter().map(|entry| (entry.issuer, IssuerEntry::new(entry)));
     let own = config.own_issuer().filter(|_| resource.own_issuer).map(|own| (own, IssuerEntry::own()));
-    trusted.chain(own).collect()
+    // The last entry of an issuer counts.
+    let entries: BTreeMap<IssuerId, IssuerEntry> = trusted.chain(own).collect();
+    entries.into_iter().collect()
 }
 
 /// Every name of these clients: a client of ours is also what `known_as` calls it, and the reverse.
@@ -260,7 +264,7 @@ impl IssuerEntry {
 
 /// The text at the first of these places; one of the wrong form is nobody.
 fn text<'t>(token: &'t GenuineToken, places: &[ClaimPath]) -> Option<Cow<'t, str>> {
-    text_at(token.claims(), places).ok().flatten().map(|text| Cow::Owned(text.into_string()))
+    text_at(token.claims(), places).ok().flatten()
 }
 
 fn demand(pattern: &ScopePattern, bound_to: Option<usize>) -> ScopeDemand {

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{ClaimNames, ClaimPath, IssuerId, ResourceId, TrustedIssuer};
 use crate::oauth::is_protocol_claim;
 use crate::token::mint::{Actor, GrantId};
-use crate::token::{GenuineToken, claim, has, text_at, words_at};
+use crate::token::{ClaimArray, ClaimValue, ClaimsSet, GenuineToken, claim, has, text_at, words_at};
 
 /// Who signed a token.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -101,7 +101,7 @@ impl TokenFacts {
         let issuer = trusted.map_or(TokenIssuer::Own, |_| TokenIssuer::Trusted(token.issuer()));
         let mut facts = Self {
             issuer,
-            audiences: token.audiences().iter().map(|name| name.to_string()).collect(),
+            audiences: token.audiences().map(str::to_owned).collect(),
             expires: token.expires(),
             claimed: Claimed {
                 subject: token.subject().map(str::to_owned),
@@ -111,18 +111,18 @@ impl TokenFacts {
             claimed_at: BTreeMap::new(),
             refused_at: BTreeSet::new(),
             may_act: claims.get("may_act").map(|may_act| MayAct::read(policy, token, may_act)),
-            act: claims.get("act").map_or(Ok(Vec::new()), actors)?,
+            act: claims.get("act").map_or(Ok(Vec::new()), |act| actors(&act.to_value()))?,
             root: None,
-            bound: claims.contains_key("cnf"),
+            bound: claims.contains("cnf"),
             login: None,
             user_claims: Map::new(),
         };
         let Some(trusted) = trusted else {
-            let text = |name: &str| claims.get(name).and_then(Value::as_str);
+            let text = |name: &str| claims.get(name).and_then(ClaimValue::as_str);
             facts.root = text("jti").and_then(|jti| GrantId::of_jti(jti).ok());
             facts.login = LoginFacts::read(claims);
-            let told = claims.iter().filter(|(name, _)| !is_protocol_claim(name));
-            facts.user_claims = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let told = claims.as_object().members().filter(|(name, _)| !is_protocol_claim(name));
+            facts.user_claims = told.map(|(name, value)| (name.to_owned(), value.to_value())).collect();
             return Ok(facts);
         };
         facts.user_claims = carried_claims(policy, trusted, token, target);
@@ -153,7 +153,7 @@ impl TokenFacts {
 
 impl Claimed {
     /// What stands where this resource says; a claim of an unusable form says nothing.
-    fn read(claims: &Map<String, Value>, names: &ClaimNames) -> Self {
+    fn read(claims: &ClaimsSet, names: &ClaimNames) -> Self {
         let text = |paths: &[ClaimPath]| text_at(claims, paths).ok().flatten().map(String::from);
         let scopes = match words_at(claims, &names.scope) {
             Ok(words) => words.map(|words| words.iter().map(str::to_owned).collect()),
@@ -165,8 +165,9 @@ impl Claimed {
 }
 
 impl MayAct {
-    fn read(policy: &Policy<'_>, token: &GenuineToken, may_act: &Value) -> Self {
-        let text = |name: &str| may_act.get(name).map(|value| value.as_str().filter(|text| !text.is_empty()));
+    fn read(policy: &Policy<'_>, token: &GenuineToken, may_act: ClaimValue<'_>) -> Self {
+        let members = may_act.as_object().unwrap_or_default();
+        let text = |name: &str| members.get(name).map(|value| value.as_str().filter(|text| !text.is_empty()));
         let (Some(Some(id)), iss) = (text("sub"), text("iss")) else {
             return Self::Stranger;
         };
@@ -180,10 +181,10 @@ impl MayAct {
 }
 
 impl LoginFacts {
-    fn read(claims: &Map<String, Value>) -> Option<Self> {
-        let time = claims.get("auth_time").and_then(Value::as_u64).map(Timestamp);
-        let acr = claims.get("acr").and_then(Value::as_str).map(str::to_owned);
-        let amr = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
+    fn read(claims: &ClaimsSet) -> Option<Self> {
+        let time = claims.get("auth_time").and_then(ClaimValue::as_u64).map(Timestamp);
+        let acr = claims.get("acr").and_then(ClaimValue::as_str).map(str::to_owned);
+        let amr = claims.get("amr").and_then(ClaimValue::as_array).into_iter().flat_map(ClaimArray::iter);
         let amr: Vec<String> = amr.filter_map(|method| method.as_str().map(str::to_owned)).collect();
         let says_something = time.is_some() || acr.is_some() || !amr.is_empty();
         says_something.then_some(Self { time, acr, amr })
@@ -208,5 +209,5 @@ fn carried_claims(
     let entry = policy.entry(target, TokenIssuer::Trusted(token.issuer()));
     let names = entry.and_then(|entry| entry.claims.as_ref()).unwrap_or(&trusted.claims);
     let found = names.carry.iter().filter_map(|path| Some((path.steps.last()?, claim(token.claims(), path)?)));
-    found.filter(|(name, _)| !is_protocol_claim(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    found.filter(|(name, _)| !is_protocol_claim(name)).map(|(name, value)| (name.clone(), value.to_value())).collect()
 }

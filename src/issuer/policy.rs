@@ -99,10 +99,9 @@ impl<'a> Policy<'a> {
             TokenIssuer::Trusted(issuer) => Some(issuer),
             TokenIssuer::Own => self.config.own_issuer(),
         };
-        let audiences: Vec<Box<str>> = token.audiences.iter().map(|name| name.as_str().into()).collect();
         let audience = Audience { resource, broad_tokens: known.broad_tokens, table: self.audiences };
         // Without an issuer of ours in the configuration, our tokens have the names that all have.
-        audience.judge(issuer.unwrap_or(IssuerId(usize::MAX)), &audiences).is_ok()
+        audience.judge(issuer.unwrap_or(IssuerId(usize::MAX)), token.audiences.iter().map(String::as_str)).is_ok()
     }
 
     /// Whether a token of ours for `client` would be good for anything at a resource: it is not public, takes our tokens,

@@ -91,16 +91,24 @@ impl fmt::Display for HostPattern {
     }
 }
 
+/// What a name is made of.
+const IN_NAME: [bool; 256] = {
+    let mut is_in = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        is_in[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    is_in
+};
+
 fn is_host(text: &str) -> bool {
     match text.strip_prefix('[') {
         Some(literal) => {
             let address = literal.strip_suffix(']').unwrap_or("");
             !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
         }
-        None => {
-            !text.is_empty()
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
-        }
+        None => !text.is_empty() && text.bytes().fold(true, |all, byte| all & IN_NAME[usize::from(byte)]),
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
-use super::table::lower;
+use super::table::{in_lower_case, lower};
 use super::{Overlap, PathPattern, Segment};
 
 /// Patterns, found by path. The patterns that match one path contain one another, as the configuration ensured.
@@ -33,7 +34,7 @@ struct Literal {
 
 #[derive(Debug, Default)]
 struct Node {
-    literals: HashMap<Box<[u8]>, Node>,
+    literals: HashMap<Box<[u8]>, Node, FixedState>,
     parameter: Option<Box<Node>>,
     ends: Vec<u32>,
     rests: Vec<u32>,
@@ -97,7 +98,7 @@ impl Node {
         let end = behind.iter().position(|byte| *byte == b'/').unwrap_or(behind.len());
         let (segment, rest) = behind.split_at(end);
         if !self.literals.is_empty()
-            && let Some(child) = self.literals.get(lower(segment).as_slice())
+            && let Some(child) = in_lower_case(segment, |segment| self.literals.get(segment))
         {
             child.collect(rest, matched);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::{Authority, HostPattern};
@@ -9,7 +10,8 @@ use super::{Authority, HostPattern};
 /// Entries by host and path prefix; whole segments, the longest prefix wins.
 #[derive(Debug)]
 pub struct HostTable<T> {
-    hosts: HashMap<Box<[u8]>, Vec<PortEntry<T>>>,
+    /// What it holds is the operator's, so nobody else can make entries meet: a quick hash will do.
+    hosts: HashMap<Box<[u8]>, Vec<PortEntry<T>>, FixedState>,
 }
 
 /// What was found for a request.
@@ -38,7 +40,7 @@ struct PortEntry<T> {
 #[derive(Debug)]
 struct Node<T> {
     here: Option<Entry<T>>,
-    children: HashMap<Box<[u8]>, Node<T>>,
+    children: HashMap<Box<[u8]>, Node<T>, FixedState>,
 }
 
 #[derive(Debug)]
@@ -52,13 +54,13 @@ struct Entry<T> {
 
 impl<T> Default for Node<T> {
     fn default() -> Self {
-        Self { here: None, children: HashMap::new() }
+        Self { here: None, children: HashMap::default() }
     }
 }
 
 impl<T> Default for HostTable<T> {
     fn default() -> Self {
-        Self { hosts: HashMap::new() }
+        Self { hosts: HashMap::default() }
     }
 }
 
@@ -109,7 +111,7 @@ impl<T> HostTable<T> {
     }
 
     fn tree(&self, authority: &Authority<'_>, own_port: u16) -> Option<&Node<T>> {
-        let entries = self.hosts.get(lower(authority.host().as_bytes()).as_slice())?;
+        let entries = in_lower_case(authority.host().as_bytes(), |host| self.hosts.get(host))?;
         let with_port = |port: u16| entries.iter().find(|entry| entry.port == port);
         let is_scheme_port = |port: u16| port == 443 || port == 80;
         let exact = match authority.port() {
@@ -132,7 +134,7 @@ impl<T> Node<T> {
         let mut rest = path;
         while let Some(behind) = rest.strip_prefix(b"/") {
             let end = behind.iter().position(|byte| *byte == b'/').unwrap_or(behind.len());
-            let Some(child) = node.children.get(lower(&behind[..end]).as_slice()) else {
+            let Some(child) = in_lower_case(&behind[..end], |segment| node.children.get(segment)) else {
                 break;
             };
             node = child;
@@ -147,6 +149,14 @@ impl<T> Node<T> {
             Some(entry) if path.starts_with(&entry.prefix) => Lookup::Found(&entry.value, entry.prefix.len()),
             Some(_) => Lookup::CaseVariant,
         }
+    }
+}
+
+/// Looks something up by a text in ASCII lower case, which most texts are in already.
+pub(super) fn in_lower_case<R>(text: &[u8], look_up: impl FnOnce(&[u8]) -> R) -> R {
+    match text.iter().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
+        false => look_up(text),
+        true => look_up(&lower(text)),
     }
 }
 

@@ -20,8 +20,8 @@ use crate::oauth::{Reason, Rejection};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{AuditLine, Deed};
-use crate::token::TokenDigest;
 use crate::token::mint::{MintedToken, NotMinted};
+use crate::token::{ClaimValue, TokenDigest};
 
 /// How long before its end a token is replaced, in seconds, where a later one can be had: an API must have time to use it.
 const MARGIN: u64 = 30;
@@ -123,7 +123,7 @@ fn mint(
     let facts = TokenFacts::of(&policy, token, permit.resource()).map_err(refused)?;
     let grant = narrow(&policy, permit.resource(), &facts).map_err(refused)?;
     let minted = minting::mint(&policy, &grant, &issuing.keys.load(), now).map_err(not_minted)?;
-    let parent_jti = token.claims().get("jti").and_then(serde_json::Value::as_str);
+    let parent_jti = token.claims().get("jti").and_then(ClaimValue::as_str);
     let line = AuditLine { parent_jti, ..AuditLine::new(Deed::TokenIssued, asker.request_id, asker.peer) };
     Issued { minted: &minted, grant: "narrowing" }.record(line, snapshot, metrics);
     Ok(minted)

@@ -5,18 +5,21 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::FixedState;
+
 use crate::config::{BroadTokens, Config, IssuerId, ResourceId};
 use crate::oauth::{Reason, Rejection};
 
-/// Which resource each audience value names, for each issuer.
+/// Which resource each audience value names, for each issuer. The names are the operator's, so nobody else can make two of
+/// them meet in a table.
 #[derive(Debug, Default)]
 pub struct AudienceTable {
     /// Keys count under every issuer.
-    keys: HashMap<Box<str>, ResourceId>,
+    keys: HashMap<Box<str>, ResourceId, FixedState>,
     /// An issuer's own names for resources, by [`IssuerId`].
-    names: Vec<HashMap<Box<str>, ResourceId>>,
+    names: Vec<HashMap<Box<str>, ResourceId, FixedState>>,
     /// Audiences that `strict` overlooks, by [`IssuerId`].
-    ignored: Vec<HashSet<Box<str>>>,
+    ignored: Vec<HashSet<Box<str>, FixedState>>,
 }
 
 /// Two resources that share an audience under one issuer, which the configuration refuses.
@@ -48,7 +51,7 @@ impl AudienceTable {
     /// [`SharedAudience`] if one name would stand for two resources; the loader refuses such a file with its place.
     pub fn new(config: &Config) -> Result<Self, SharedAudience> {
         let issuers = config.trusted_issuers.len();
-        let mut table = Self { names: vec![HashMap::new(); issuers], ..Self::default() };
+        let mut table = Self { names: vec![HashMap::default(); issuers], ..Self::default() };
         for (at, resource) in config.resources.iter().enumerate().filter(|(_, resource)| !resource.public) {
             let second = ResourceId(at);
             if let Some(first) = table.keys.insert(resource.key.as_str().into(), second) {
@@ -94,18 +97,23 @@ impl Audience<'_> {
     ///
     /// [`Reason::AudienceMissing`], [`Reason::AudienceMismatch`] or [`Reason::AudienceTooBroad`], with the other
     /// resource that the token names, if there is one.
-    pub fn judge(&self, issuer: IssuerId, audiences: &[Box<str>]) -> Result<(), (Rejection, Option<ResourceId>)> {
-        if audiences.is_empty() {
-            let detail = "the issuer put no `aud` into the token; ask it for a token for this API";
-            return Err((Rejection { reason: Reason::AudienceMissing, detail }, None));
-        }
-        let (mut named, mut stranger, mut other) = (false, false, None);
+    pub fn judge<'n>(
+        &self,
+        issuer: IssuerId,
+        audiences: impl IntoIterator<Item = &'n str>,
+    ) -> Result<(), (Rejection, Option<ResourceId>)> {
+        let (mut any, mut named, mut stranger, mut other) = (false, false, false, None);
         for name in audiences {
+            any = true;
             match self.table.owner(issuer, name) {
                 Some(owner) if owner == self.resource => named = true,
                 Some(owner) => other = other.or(Some(owner)),
                 None => stranger |= !self.table.is_ignored(issuer, name),
             }
+        }
+        if !any {
+            let detail = "the issuer put no `aud` into the token; ask it for a token for this API";
+            return Err((Rejection { reason: Reason::AudienceMissing, detail }, None));
         }
         if !named {
             let detail = "none of the token's audiences is this API";
@@ -137,16 +145,15 @@ mod tests {
         let keys = ["https://api.example.com", ORDERS, "https://api.example.com/billing"];
         AudienceTable {
             keys: keys.iter().enumerate().map(|(at, key)| ((*key).into(), ResourceId(at))).collect(),
-            names: vec![HashMap::from([("orders".into(), ResourceId(1))]), HashMap::new()],
-            ignored: vec![HashSet::from(["account".into()]), HashSet::new()],
+            names: vec![HashMap::from_iter([("orders".into(), ResourceId(1))]), HashMap::default()],
+            ignored: vec![HashSet::from_iter(["account".into()]), HashSet::default()],
         }
     }
 
     fn judge(broad_tokens: BroadTokens, issuer: usize, audiences: &[&str]) -> Option<Reason> {
         let table = table();
         let audience = Audience { resource: ResourceId(1), broad_tokens, table: &table };
-        let audiences: Vec<Box<str>> = audiences.iter().map(|name| (*name).into()).collect();
-        audience.judge(IssuerId(issuer), &audiences).err().map(|(rejection, _)| rejection.reason)
+        audience.judge(IssuerId(issuer), audiences.iter().copied()).err().map(|(rejection, _)| rejection.reason)
     }
 
     #[test]

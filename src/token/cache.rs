@@ -6,6 +6,7 @@
 //! need no flush. Failures are not kept, or a flood of bad tokens would push the good ones out.
 
 use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,14 +14,14 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
 
 use super::GenuineToken;
 
 /// Verified tokens by digest.
 pub struct TokenCache {
     key: LessSafeKey,
-    tokens: Cache<TokenDigest, Arc<GenuineToken>, ByWeight>,
+    tokens: Cache<TokenDigest, Arc<GenuineToken>, ByWeight, ByItself>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -30,7 +31,7 @@ pub struct TokenCache {
 /// For two different texts, whoever lacks the key makes them meet with a chance of their length in 16-byte blocks to
 /// 2^128, whatever he tries: a universal hash promises that as long as no digest is seen, and none ever leaves the cache.
 /// It is the fastest such digest that the cryptographic library has; HMAC-SHA256 takes four times as long.
-#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct TokenDigest([u8; 16]);
 
 #[derive(Clone)]
@@ -38,7 +39,48 @@ struct ByWeight;
 
 impl Weighter<TokenDigest, Arc<GenuineToken>> for ByWeight {
     fn weight(&self, _: &TokenDigest, token: &Arc<GenuineToken>) -> u64 {
-        (token.weight + size_of::<TokenDigest>()) as u64
+        /// What the cache keeps for an entry of its own, at most: a place in a list, which has doubled just now, and one in a
+        /// table; and half a place for one that was there before.
+        const PLACE: usize = 160;
+        let bytes = size_of::<GenuineToken>() + token.heap_bytes();
+        // Allocators round up, by an eighth at most and to some bytes at least.
+        (bytes + bytes / 8 + PLACE) as u64
+    }
+}
+
+/// Takes eight bytes of a digest for its hash: they are as good as random for everybody who lacks the key.
+#[derive(Clone, Copy, Debug, Default)]
+struct ByItself(u64);
+
+impl BuildHasher for ByItself {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        *self
+    }
+}
+
+impl Hasher for ByItself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Digests write whole numbers; what else came would still count.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+impl Hash for TokenDigest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first @ .., _, _, _, _, _, _, _, _] = self.0;
+        state.write_u64(u64::from_ne_bytes(first));
     }
 }
 
@@ -50,11 +92,12 @@ impl TokenCache {
     /// If the system has no randomness to give.
     pub fn new(bytes: usize) -> Result<Self, Unspecified> {
         /// About what a token with its claims takes.
-        const TYPICAL_ENTRY: usize = 2048;
+        const TYPICAL_ENTRY: usize = 1024;
         let mut secret = [0; 16];
         rand::fill(&mut secret)?;
         let key = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &secret)?);
-        let tokens = Cache::with_weighter(bytes / TYPICAL_ENTRY, bytes as u64, ByWeight);
+        let typical = bytes / TYPICAL_ENTRY;
+        let tokens = Cache::with(typical, bytes as u64, ByWeight, ByItself::default(), DefaultLifecycle::default());
         Ok(Self { key, tokens, hits: AtomicU64::new(0), misses: AtomicU64::new(0) })
     }
 

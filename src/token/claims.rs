@@ -3,34 +3,44 @@
 //! A claim of the wrong type is never "absent": that is how an expiry written as a string once let tokens live for ever
 //! (CVE-2026-25537).
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
+use super::{ClaimArray, ClaimObject, ClaimValue};
 use crate::config::{ClaimPath, Requirement};
 
 /// A claim is there, but has no form that it may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ClaimForm;
 
-/// Words in a claim: scopes, roles, permissions.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Words(Box<[Box<str>]>);
+/// Words in a claim: scopes, roles, permissions. They stay where they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Words<'c>(Written<'c>);
+
+/// How the words are written.
+#[derive(Clone, Copy, Debug, Default)]
+enum Written<'c> {
+    #[default]
+    Nowhere,
+    /// With blanks between them.
+    Text(&'c str),
+    /// As strings of their own.
+    Array(ClaimArray<'c>),
+    /// As the names of members.
+    Object(ClaimObject<'c>),
+}
 
 /// The value at `path`; a pointer's steps go through objects only.
-pub fn claim<'c>(claims: &'c Map<String, Value>, path: &ClaimPath) -> Option<&'c Value> {
+pub fn claim<'c>(claims: impl Into<ClaimObject<'c>>, path: &ClaimPath) -> Option<ClaimValue<'c>> {
     let (first, rest) = path.steps.split_first()?;
-    rest.iter().try_fold(claims.get(first)?, |value, step| value.as_object()?.get(step))
+    rest.iter().try_fold(claims.into().get(first)?, |value, step| value.as_object()?.get(step))
 }
 
 /// Whether the claims have one that is required, with one of its values; of an array, one member is enough.
-pub fn has(claims: &Map<String, Value>, requirement: &Requirement) -> bool {
-    let is_allowed = |value: &Value| match value {
-        Value::String(text) => requirement.values.iter().any(|allowed| allowed == text),
-        Value::Number(_) | Value::Bool(_) => requirement.values.contains(&value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => false,
-    };
+pub fn has<'c>(claims: impl Into<ClaimObject<'c>>, requirement: &Requirement) -> bool {
+    let is_allowed = |value: ClaimValue<'_>| requirement.values.iter().any(|allowed| value.reads(allowed));
     match claim(claims, &requirement.claim) {
         None => false,
-        Some(Value::Array(members)) => members.iter().any(is_allowed),
+        Some(ClaimValue::Array(members)) => members.iter().any(is_allowed),
         Some(value) => is_allowed(value),
     }
 }
@@ -41,12 +51,21 @@ pub fn has(claims: &Map<String, Value>, requirement: &Requirement) -> bool {
 /// # Errors
 ///
 /// [`ClaimForm`] if what is there is neither, or is empty.
-pub fn text_at(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<Option<Box<str>>, ClaimForm> {
-    match paths.iter().find_map(|path| claim(claims, path)) {
-        None => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str().into())),
-        Some(Value::Number(number)) if number.is_u64() => Ok(Some(number.to_string().into())),
-        Some(_) => Err(ClaimForm),
+pub fn text_at<'c>(claims: impl Into<ClaimObject<'c>>, paths: &[ClaimPath]) -> Result<Option<Cow<'c, str>>, ClaimForm> {
+    let claims = claims.into();
+    paths.iter().find_map(|path| claim(claims, path)).map(text_of).transpose()
+}
+
+/// The text that a claim is.
+///
+/// # Errors
+///
+/// [`ClaimForm`], as [`text_at`].
+pub(super) fn text_of(value: ClaimValue<'_>) -> Result<Cow<'_, str>, ClaimForm> {
+    match value {
+        ClaimValue::Text(text) if !text.is_empty() => Ok(text.into()),
+        ClaimValue::Unsigned(number) => Ok(number.to_string().into()),
+        _ => Err(ClaimForm),
     }
 }
 
@@ -56,39 +75,73 @@ pub fn text_at(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<Optio
 /// # Errors
 ///
 /// [`ClaimForm`] for everything else.
-pub fn words_at(claims: &Map<String, Value>, paths: &[ClaimPath]) -> Result<Option<Words>, ClaimForm> {
-    let words = match paths.iter().find_map(|path| claim(claims, path)) {
-        None => return Ok(None),
-        Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).map(Into::into).collect(),
-        Some(Value::Array(members)) => {
-            members.iter().map(|member| member.as_str().map(Into::into).ok_or(ClaimForm)).collect::<Result<_, _>>()?
-        }
-        Some(Value::Object(members)) => members.keys().map(|name| name.as_str().into()).collect(),
-        Some(_) => return Err(ClaimForm),
-    };
-    Ok(Some(Words(words)))
+pub fn words_at<'c>(claims: impl Into<ClaimObject<'c>>, paths: &[ClaimPath]) -> Result<Option<Words<'c>>, ClaimForm> {
+    let claims = claims.into();
+    paths.iter().find_map(|path| claim(claims, path)).map(words_of).transpose()
 }
 
-impl Words {
+/// The words that a claim holds.
+///
+/// # Errors
+///
+/// [`ClaimForm`], as [`words_at`].
+pub(super) fn words_of(value: ClaimValue<'_>) -> Result<Words<'_>, ClaimForm> {
+    match value {
+        ClaimValue::Text(text) => Ok(Words(Written::Text(text))),
+        ClaimValue::Array(members) if members.iter().all(|member| member.as_str().is_some()) => {
+            Ok(Words(Written::Array(members)))
+        }
+        ClaimValue::Object(members) => Ok(Words(Written::Object(members))),
+        _ => Err(ClaimForm),
+    }
+}
+
+impl<'c> Words<'c> {
     /// The words, in the token's order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|word| &**word)
+    pub fn iter(self) -> impl Iterator<Item = &'c str> {
+        let (text, array, object) = match self.0 {
+            Written::Nowhere => (None, None, None),
+            Written::Text(text) => (Some(words_in(text)), None, None),
+            Written::Array(members) => (None, Some(members.iter().filter_map(ClaimValue::as_str)), None),
+            Written::Object(members) => (None, None, Some(members.members().map(|(name, _)| name))),
+        };
+        let (text, array, object) = (text.into_iter(), array.into_iter(), object.into_iter());
+        text.flatten().chain(array.flatten()).chain(object.flatten())
+    }
+
+    /// Whether any word fits; this is asked at every request, so it goes the shortest way.
+    pub fn any(self, mut fits: impl FnMut(&'c str) -> bool) -> bool {
+        match self.0 {
+            Written::Text(text) => words_in(text).any(fits),
+            Written::Nowhere | Written::Array(_) | Written::Object(_) => self.iter().any(|word| fits(word)),
+        }
     }
 
     /// Whether there is no word.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(self) -> bool {
+        self.iter().next().is_none()
     }
+}
 
-    /// About how much memory the words take, in bytes.
-    pub fn weight(&self) -> usize {
-        self.0.iter().map(|word| word.len() + size_of::<Box<str>>()).sum()
-    }
+/// The words between blanks.
+fn words_in(text: &str) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let bytes = text.as_bytes();
+        while *bytes.get(start)? == b' ' {
+            start += 1;
+        }
+        let end = bytes[start..].iter().position(|byte| *byte == b' ').map_or(bytes.len(), |length| start + length);
+        // Before and behind a blank a character begins.
+        let word = text.get(start..end);
+        start = end;
+        word
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -4,11 +4,14 @@
 //! segments), padding, white space and spare bits are refused, because two spellings of one token are two entries in
 //! every list that refuses it.
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use smallvec::SmallVec;
 
-use super::json::parse_object;
+use super::json::Draft;
+use super::{ClaimObject, ClaimValue, ClaimsSet};
 use crate::oauth::{Algorithm, Reason, Rejection};
 
 /// A compact JWS whose three segments were decoded, and nothing more: no signature was looked at.
@@ -16,13 +19,16 @@ use crate::oauth::{Algorithm, Reason, Rejection};
 pub struct Compact<'a> {
     /// What the signature covers: header and payload as they were sent.
     pub signed: &'a str,
-    /// The signature, still in base64url, which is canonical.
-    pub signature: &'a str,
+    /// The signature; its base64url was canonical.
+    pub signature: Bytes<512>,
     /// The header.
     pub header: Header,
     /// The claims, unverified.
-    pub claims: Map<String, Value>,
+    pub claims: ClaimsSet,
 }
+
+/// Bytes on the stack, as long as they are so few.
+type Bytes<const FEW: usize> = SmallVec<[u8; FEW]>;
 
 /// The members of a JOSE header that this gateway reads (RFC 7515 §4.1).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,11 +38,17 @@ pub struct Header {
     /// Which key of the issuer.
     pub key_id: Option<String>,
     /// The media type, in lower case and without `application/`.
-    pub media_type: Option<String>,
+    pub media_type: Option<Cow<'static, str>>,
 }
 
 /// The longest header, in bytes of JSON.
 const MAX_HEADER: usize = 2048;
+
+/// The longest signature, in bytes: that of RSA-8192.
+const MAX_SIGNATURE: usize = 1024;
+
+/// The media types that most tokens have.
+const USUAL_MEDIA_TYPES: [&str; 2] = ["at+jwt", "jwt"];
 
 /// Header members that would bring a key along, or change what the signature means.
 const REFUSED_MEMBERS: [(&str, &str); 8] = [
@@ -59,51 +71,68 @@ impl<'a> Compact<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Rejection> {
         let (signed, signature) = text.rsplit_once('.').ok_or_else(|| malformed(opaque_cause(text)))?;
         let (header, payload) = signed.split_once('.').ok_or_else(|| malformed(opaque_cause(text)))?;
-        match payload.bytes().filter(|byte| *byte == b'.').count() {
+        match payload.matches('.').count() {
             0 => {}
             2 => return Err(malformed("the token is encrypted (JWE); this gateway reads signed tokens only")),
             _ => return Err(malformed("a signed token has three segments")),
         }
-        if signature.is_empty() || !is_canonical(signature) {
+        let mut signature_bytes = Bytes::<512>::new();
+        decode(signature, &mut signature_bytes)
+            .map_err(|Spelling| malformed("the signature is not canonical base64url"))?;
+        if !(1..=MAX_SIGNATURE).contains(&signature_bytes.len()) {
             return Err(malformed("the signature is not canonical base64url"));
         }
-        let header_json = decode(header).ok_or_else(|| malformed("the header is not canonical base64url"))?;
+        let mut header_json = Bytes::<256>::new();
+        decode(header, &mut header_json).map_err(|Spelling| malformed("the header is not canonical base64url"))?;
         if header_json.len() > MAX_HEADER {
             return Err(malformed("the header is longer than 2048 bytes"));
         }
-        let payload_json = decode(payload).ok_or_else(|| malformed("the payload is not canonical base64url"))?;
-        let header = parse_object(&header_json).map_err(|fault| malformed(fault.in_header()))?;
-        let header = Header::from_members(&header)?;
-        let claims = parse_object(&payload_json).map_err(|fault| malformed(fault.in_claims()))?;
-        Ok(Self { signed, signature, header, claims })
+        let mut payload_json = Bytes::<1024>::new();
+        decode(payload, &mut payload_json).map_err(|Spelling| malformed("the payload is not canonical base64url"))?;
+        let mut draft = Draft::default();
+        let header = draft.read(&header_json).map_err(|fault| malformed(fault.in_header()))?;
+        let header = Header::from_members(header.root())?;
+        let claims = ClaimsSet::parse(&payload_json).map_err(|fault| malformed(fault.in_claims()))?;
+        Ok(Self { signed, signature: signature_bytes, header, claims })
     }
 }
 
 impl Header {
-    fn from_members(members: &Map<String, Value>) -> Result<Self, Rejection> {
-        for (name, detail) in REFUSED_MEMBERS {
-            if members.contains_key(name) {
-                return Err(malformed(detail));
+    fn from_members(members: ClaimObject<'_>) -> Result<Self, Rejection> {
+        let (mut alg, mut kid, mut typ, mut refused) = (None, None, None, REFUSED_MEMBERS.len());
+        for (name, value) in members.members() {
+            match name {
+                "alg" => alg = Some(value),
+                "kid" => kid = Some(value),
+                "typ" => typ = Some(value),
+                _ => {
+                    let place = REFUSED_MEMBERS.iter().position(|(other, _)| *other == name);
+                    refused = refused.min(place.unwrap_or(refused));
+                }
             }
         }
-        let algorithm = match members.get("alg") {
-            Some(Value::String(name)) => name.parse().map_err(|_| Rejection {
+        if let Some((_, detail)) = REFUSED_MEMBERS.get(refused) {
+            return Err(malformed(detail));
+        }
+        let algorithm = match alg {
+            Some(ClaimValue::Text(name)) => name.parse().map_err(|_| Rejection {
                 reason: Reason::AlgorithmNotAllowed,
                 detail: "`alg` is no asymmetric signature algorithm that this gateway verifies",
             })?,
             _ => return Err(malformed("the header has no `alg`")),
         };
-        let text = |name: &str, detail: &'static str| match members.get(name) {
-            None => Ok(None),
-            Some(Value::String(value)) => Ok(Some(value.clone())),
-            Some(_) => Err(malformed(detail)),
-        };
-        let key_id = text("kid", "`kid` is not a string")?;
-        let media_type = text("typ", "`typ` is not a string")?.map(|text| {
-            let lower = text.to_ascii_lowercase();
-            lower.strip_prefix("application/").map(str::to_owned).unwrap_or(lower)
-        });
+        let key_id = text(kid, "`kid` is not a string")?.map(str::to_owned);
+        let media_type = text(typ, "`typ` is not a string")?.map(media_type);
         Ok(Self { algorithm, key_id, media_type })
+    }
+}
+
+/// The text that a member is, if it is there.
+fn text<'m>(member: Option<ClaimValue<'m>>, detail: &'static str) -> Result<Option<&'m str>, Rejection> {
+    match member {
+        None => Ok(None),
+        Some(ClaimValue::Text(value)) => Ok(Some(value)),
+        Some(_) => Err(malformed(detail)),
     }
 }
 
@@ -111,15 +140,29 @@ fn malformed(detail: &'static str) -> Rejection {
     Rejection { reason: Reason::TokenMalformed, detail }
 }
 
-fn decode(segment: &str) -> Option<Vec<u8>> {
-    // The engine refuses padding, white space, the other alphabet and spare bits.
-    URL_SAFE_NO_PAD.decode(segment).ok()
+/// A media type in lower case and without `application/` (RFC 7515 §4.1.9).
+fn media_type(text: &str) -> Cow<'static, str> {
+    let bare = match text.split_at_checked("application/".len()) {
+        Some((prefix, bare)) if prefix.eq_ignore_ascii_case("application/") => bare,
+        _ => text,
+    };
+    let usual = USUAL_MEDIA_TYPES.into_iter().find(|usual| bare.eq_ignore_ascii_case(usual));
+    usual.map_or_else(|| bare.to_ascii_lowercase().into(), Cow::Borrowed)
 }
 
-fn is_canonical(segment: &str) -> bool {
-    // Ed25519 and P-256 signatures are the shortest, RSA-8192 the longest.
-    let mut buffer = [0u8; 1024];
-    URL_SAFE_NO_PAD.decode_slice(segment, &mut buffer).is_ok()
+/// A segment that is not spelled in the one way that it can be.
+struct Spelling;
+
+/// The bytes of a segment, without the heap where they are few. They are long enough to be put where they stay.
+fn decode<const FEW: usize>(segment: &str, bytes: &mut Bytes<FEW>) -> Result<(), Spelling>
+where
+    [u8; FEW]: smallvec::Array<Item = u8>,
+{
+    bytes.resize(base64::decoded_len_estimate(segment.len()), 0);
+    // The engine refuses padding, white space, the other alphabet and spare bits.
+    let length = URL_SAFE_NO_PAD.decode_slice(segment, bytes).map_err(|_| Spelling)?;
+    bytes.truncate(length);
+    Ok(())
 }
 
 /// What a text that is no JWT most likely is, for the operator who has to tell the caller.
@@ -158,7 +201,7 @@ mod tests {
         assert_eq!(compact.header.algorithm, Algorithm::Es256);
         assert_eq!(compact.header.key_id.as_deref(), Some("k1"));
         assert_eq!(compact.header.media_type.as_deref(), Some("at+jwt"));
-        assert_eq!(format!("{}.{}", compact.signed, compact.signature), text);
+        assert_eq!(format!("{}.{}", compact.signed, URL_SAFE_NO_PAD.encode(&compact.signature)), text);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 //! Nothing here depends on the request, so a [`GenuineToken`] may be kept. Nothing here says that the token is good
 //! *now* or *here*: that is judged at every request, see [`super::verify()`].
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-use super::Header;
-use super::claims::{Words, text_at, words_at};
+use super::claims::{Words, text_at, text_of, words_at, words_of};
+use super::claims_set::Place;
 use super::keys::KeySetId;
+use super::{ClaimValue, ClaimsSet, Header};
 use crate::clock::Timestamp;
-use crate::config::{ClaimNames, IssuerId, TokenProfile, TrustedIssuer};
+use crate::config::{ClaimNames, ClaimPath, IssuerId, TokenProfile, TrustedIssuer};
 use crate::oauth::{Reason, Rejection};
 
 /// A token whose signature was proven with a key of its issuer, and which is an access token by its form.
@@ -19,10 +20,6 @@ pub struct GenuineToken {
     pub(super) issuer: IssuerId,
     /// The key set that proved it.
     pub(super) key_set: KeySetId,
-    /// `iss`, as it was sent.
-    pub(super) iss: Box<str>,
-    /// `aud`; possibly nothing.
-    pub(super) audiences: Box<[Box<str>]>,
     /// `exp`.
     pub(super) expires: Timestamp,
     /// The later of `nbf` and `iat`.
@@ -30,15 +27,74 @@ pub struct GenuineToken {
     /// `iat`.
     pub(super) issued: Option<Timestamp>,
     /// The subject, where the issuer keeps it.
-    pub(super) subject: Option<Box<str>>,
+    subject: Option<Said>,
     /// The client, where the issuer keeps it.
-    pub(super) client: Option<Box<str>>,
+    client: Option<Said>,
     /// The scopes, where the issuer keeps them; nothing if there is no such claim.
-    pub(super) scopes: Option<Words>,
+    scopes: Option<Place>,
+    /// Where `iss` stands.
+    iss: Option<Place>,
+    /// Where `aud` stands.
+    aud: Option<Place>,
+    /// Where `jti` stands.
+    jti: Option<Place>,
     /// Every claim.
-    pub(super) claims: Map<String, Value>,
-    /// About how much memory all of this takes, in bytes.
-    pub(super) weight: usize,
+    pub(super) claims: ClaimsSet,
+}
+
+/// Where the claims stand that every token is asked about, found in one pass (RFC 7519 §4.1, RFC 9068 §2.2).
+#[derive(Clone, Copy, Debug, Default)]
+struct Registered {
+    iss: Option<Place>,
+    aud: Option<Place>,
+    exp: Option<Place>,
+    nbf: Option<Place>,
+    iat: Option<Place>,
+    jti: Option<Place>,
+    sub: Option<Place>,
+    client_id: Option<Place>,
+    typ: Option<Place>,
+    cnf: Option<Place>,
+    nonce: Option<Place>,
+    /// The first of [`MARKS_OF_OTHER_KINDS`], by its place there.
+    mark: Option<usize>,
+}
+
+impl Registered {
+    fn of(claims: &ClaimsSet) -> Self {
+        let mut found = Self::default();
+        for (name, place) in claims.places() {
+            let member = match name {
+                "iss" => &mut found.iss,
+                "aud" => &mut found.aud,
+                "exp" => &mut found.exp,
+                "nbf" => &mut found.nbf,
+                "iat" => &mut found.iat,
+                "jti" => &mut found.jti,
+                "sub" => &mut found.sub,
+                "client_id" => &mut found.client_id,
+                "typ" => &mut found.typ,
+                "cnf" => &mut found.cnf,
+                "nonce" => &mut found.nonce,
+                _ => {
+                    let mark = MARKS_OF_OTHER_KINDS.iter().position(|(mark, _)| *mark == name);
+                    found.mark = [found.mark, mark].into_iter().flatten().min();
+                    continue;
+                }
+            };
+            *member = Some(place);
+        }
+        found
+    }
+}
+
+/// A text that a claim says.
+#[derive(Clone, Debug)]
+enum Said {
+    /// It stands there.
+    There(Place),
+    /// It is a number, in digits.
+    InDigits(Box<str>),
 }
 
 /// The most audiences that one token may name.
@@ -60,44 +116,43 @@ impl GenuineToken {
     /// [`Reason::ClaimInvalid`].
     pub(super) fn read(
         header: &Header,
-        claims: Map<String, Value>,
+        claims: ClaimsSet,
         trusted: &TrustedIssuer,
         issuer: IssuerId,
         key_set: KeySetId,
     ) -> Result<Self, Rejection> {
         // Before the kind: a bound token also has a kind of its own at some providers, and the proof is what is missing.
-        if claims.contains_key("cnf") {
+        let registered = Registered::of(&claims);
+        if registered.cnf.is_some() {
             return Err(reject(Reason::ProofMissing, "`cnf` binds the token to a key; a plain bearer cannot use it"));
         }
-        let scopes =
-            words_at(&claims, &trusted.claims.scope).map_err(|_| invalid("the scope claim has no usable form"))?;
-        let client = text_at(&claims, &trusted.claims.client).map_err(|_| invalid("the client claim is no text"))?;
-        check_kind(header, &claims, trusted)?;
-        let subject = text_at(&claims, &trusted.claims.subject).map_err(|_| invalid("the subject claim is no text"))?;
-        let iss = match claims.get("iss") {
-            Some(Value::String(iss)) => iss.as_str().into(),
+        let scopes = first_of(&claims, &trusted.claims.scope);
+        if scopes.is_some_and(|place| words_of(claims.at(place)).is_err()) {
+            return Err(invalid("the scope claim has no usable form"));
+        }
+        let client = said(&claims, &trusted.claims.client, "the client claim is no text")?;
+        check_kind(header, &claims, &registered, trusted)?;
+        let subject = said(&claims, &trusted.claims.subject, "the subject claim is no text")?;
+        match registered.iss.map(|place| claims.at(place)) {
+            Some(ClaimValue::Text(_)) => {}
             Some(_) => return Err(invalid("`iss` is no string")),
             None => return Err(reject(Reason::ClaimMissing, "`iss` is missing")),
+        }
+        let expires = time(&claims, registered.exp)?.ok_or_else(|| reject(Reason::ClaimMissing, "`exp` is missing"))?;
+        let issued = time(&claims, registered.iat)?;
+        let not_before = time(&claims, registered.nbf)?.max(issued);
+        check_audiences(registered.aud.map(|place| claims.at(place)))?;
+        let Registered { iss, aud, jti, .. } = registered;
+        Ok(Self { issuer, key_set, expires, not_before, issued, subject, client, scopes, iss, aud, jti, claims })
+    }
+
+    /// How much memory it takes beside itself, in bytes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let said = |said: &Option<Said>| match said {
+            Some(Said::InDigits(digits)) => digits.len(),
+            Some(Said::There(_)) | None => 0,
         };
-        let expires = time(&claims, "exp")?.ok_or_else(|| reject(Reason::ClaimMissing, "`exp` is missing"))?;
-        let issued = time(&claims, "iat")?;
-        let not_before = time(&claims, "nbf")?.max(issued);
-        let audiences = audiences(&claims)?;
-        let weight = weight(&claims) + scopes.as_ref().map_or(0, Words::weight);
-        Ok(Self {
-            issuer,
-            key_set,
-            iss,
-            audiences,
-            expires,
-            not_before,
-            issued,
-            subject,
-            client,
-            scopes,
-            claims,
-            weight,
-        })
+        self.claims.heap_bytes() + said(&self.subject) + said(&self.client)
     }
 
     /// Whether it says what an access token must say: a scope or a client, and whom it is about. A resource may have its
@@ -133,12 +188,22 @@ impl GenuineToken {
 
     /// `iss`, as it was sent.
     pub fn iss(&self) -> &str {
-        &self.iss
+        self.value(self.iss).and_then(ClaimValue::as_str).unwrap_or_default()
+    }
+
+    /// `jti`, if it is text.
+    pub fn jti(&self) -> Option<&str> {
+        self.value(self.jti).and_then(ClaimValue::as_str)
     }
 
     /// `aud`; possibly nothing.
-    pub fn audiences(&self) -> &[Box<str>] {
-        &self.audiences
+    pub fn audiences(&self) -> impl Iterator<Item = &str> {
+        let (one, several) = match self.value(self.aud) {
+            Some(ClaimValue::Text(name)) => (Some(name), None),
+            Some(ClaimValue::Array(names)) => (None, Some(names.iter().filter_map(ClaimValue::as_str))),
+            _ => (None, None),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
     }
 
     /// `exp`.
@@ -148,121 +213,133 @@ impl GenuineToken {
 
     /// The subject, as its issuer names it.
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.subject.as_ref().map(|said| self.text(said))
     }
 
     /// The client, as its issuer names it.
     pub fn client(&self) -> Option<&str> {
-        self.client.as_deref()
+        self.client.as_ref().map(|said| self.text(said))
     }
 
     /// The scopes, where the issuer keeps them; nothing if there is no such claim.
-    pub fn scopes(&self) -> Option<&Words> {
-        self.scopes.as_ref()
+    pub fn scopes(&self) -> Option<Words<'_>> {
+        // Its form was looked at when the token was read.
+        self.scopes.map(|place| words_of(self.claims.at(place)).unwrap_or_default())
     }
 
     /// Every claim.
-    pub fn claims(&self) -> &Map<String, Value> {
+    pub fn claims(&self) -> &ClaimsSet {
         &self.claims
+    }
+
+    fn value(&self, place: Option<Place>) -> Option<ClaimValue<'_>> {
+        place.map(|place| self.claims.at(place))
+    }
+
+    fn text<'t>(&'t self, said: &'t Said) -> &'t str {
+        match said {
+            Said::There(place) => self.claims.at(*place).as_str().unwrap_or_default(),
+            Said::InDigits(digits) => digits,
+        }
+    }
+}
+
+/// Where the first of these claims stands that is present.
+fn first_of(claims: &ClaimsSet, paths: &[ClaimPath]) -> Option<Place> {
+    paths.iter().find_map(|path| claims.place(path))
+}
+
+/// What the first of these claims says that is present.
+fn said(claims: &ClaimsSet, paths: &[ClaimPath], otherwise: &'static str) -> Result<Option<Said>, Rejection> {
+    let Some(place) = first_of(claims, paths) else {
+        return Ok(None);
+    };
+    match text_of(claims.at(place)) {
+        Ok(Cow::Borrowed(_)) => Ok(Some(Said::There(place))),
+        Ok(Cow::Owned(digits)) => Ok(Some(Said::InDigits(digits.into()))),
+        Err(_) => Err(invalid(otherwise)),
     }
 }
 
 /// Whether the token is an access token (RFC 9068 §2.1, RFC 8725 §3.11).
-fn check_kind(header: &Header, claims: &Map<String, Value>, trusted: &TrustedIssuer) -> Result<(), Rejection> {
+fn check_kind(
+    header: &Header,
+    claims: &ClaimsSet,
+    registered: &Registered,
+    trusted: &TrustedIssuer,
+) -> Result<(), Rejection> {
     let wrong = |detail| Err(reject(Reason::TokenType, detail));
     let is_typed = header.media_type.as_deref() == Some("at+jwt");
     match trusted.token_type {
         TokenProfile::AtJwt if !is_typed => {
             return wrong("`typ` is not `at+jwt`, which this issuer's tokens must have");
         }
-        TokenProfile::AtJwt => require_rfc_9068(claims)?,
+        TokenProfile::AtJwt => require_rfc_9068(claims, registered)?,
         TokenProfile::Any => match header.media_type.as_deref() {
             None | Some("at+jwt" | "jwt") => {}
             Some(_) => return wrong("`typ` names another kind of token"),
         },
     }
-    for (name, detail) in MARKS_OF_OTHER_KINDS {
-        if claims.contains_key(name) {
-            return wrong(detail);
-        }
+    if let Some((_, detail)) = registered.mark.and_then(|mark| MARKS_OF_OTHER_KINDS.get(mark)) {
+        return wrong(detail);
     }
-    if claims.contains_key("nonce") && !trusted.allow_nonce {
+    if registered.nonce.is_some() && !trusted.allow_nonce {
         return wrong(
             "`nonce` marks an ID token (an issuer that puts it into access tokens needs `allow_nonce: true`)",
         );
     }
-    match claims.get("typ") {
+    match registered.typ.map(|place| claims.at(place)) {
         None => {}
-        Some(Value::String(kind)) if kind == "Bearer" => {}
-        Some(Value::String(_)) => return wrong("the claim `typ` names another kind of token"),
+        Some(ClaimValue::Text("Bearer")) => {}
+        Some(ClaimValue::Text(_)) => return wrong("the claim `typ` names another kind of token"),
         Some(_) => return Err(invalid("the claim `typ` is no string")),
     }
     Ok(())
 }
 
 /// Every claim that RFC 9068 §2.2 requires; `aud` is judged with the audience.
-fn require_rfc_9068(claims: &Map<String, Value>) -> Result<(), Rejection> {
-    const REQUIRED: [(&str, &str); 4] = [
-        ("sub", "`sub` is missing (RFC 9068 section 2.2)"),
-        ("client_id", "`client_id` is missing (RFC 9068 section 2.2)"),
-        ("iat", "`iat` is missing (RFC 9068 section 2.2)"),
-        ("jti", "`jti` is missing (RFC 9068 section 2.2)"),
+fn require_rfc_9068(claims: &ClaimsSet, registered: &Registered) -> Result<(), Rejection> {
+    let required = [
+        (registered.sub, "`sub` is missing (RFC 9068 section 2.2)"),
+        (registered.client_id, "`client_id` is missing (RFC 9068 section 2.2)"),
+        (registered.iat, "`iat` is missing (RFC 9068 section 2.2)"),
+        (registered.jti, "`jti` is missing (RFC 9068 section 2.2)"),
     ];
-    match REQUIRED.iter().find(|(name, _)| !claims.contains_key(*name)) {
-        Some((_, detail)) => Err(reject(Reason::ClaimMissing, detail)),
-        None => match ["sub", "client_id", "jti"].iter().all(|name| claims[*name].is_string()) {
-            true => Ok(()),
-            false => Err(invalid("`sub`, `client_id` or `jti` is no string")),
-        },
+    if let Some((_, detail)) = required.iter().find(|(place, _)| place.is_none()) {
+        return Err(reject(Reason::ClaimMissing, detail));
+    }
+    let texts = [registered.sub, registered.client_id, registered.jti].into_iter().flatten();
+    match texts.map(|place| claims.at(place)).all(|value| value.as_str().is_some()) {
+        true => Ok(()),
+        false => Err(invalid("`sub`, `client_id` or `jti` is no string")),
     }
 }
 
 /// `aud`: one string, or an array of strings only.
-fn audiences(claims: &Map<String, Value>) -> Result<Box<[Box<str>]>, Rejection> {
-    match claims.get("aud") {
-        None => Ok(Box::default()),
-        Some(Value::String(name)) => Ok([name.as_str().into()].into()),
-        Some(Value::Array(names)) if names.len() <= MAX_AUDIENCES => names
-            .iter()
-            .map(|name| name.as_str().map(Into::into).ok_or_else(|| invalid("`aud` holds something that is no string")))
-            .collect(),
-        Some(Value::Array(_)) => Err(invalid("`aud` holds more than 64 audiences")),
+fn check_audiences(aud: Option<ClaimValue<'_>>) -> Result<(), Rejection> {
+    match aud {
+        None | Some(ClaimValue::Text(_)) => Ok(()),
+        Some(ClaimValue::Array(names)) if names.iter().nth(MAX_AUDIENCES).is_some() => {
+            Err(invalid("`aud` holds more than 64 audiences"))
+        }
+        Some(ClaimValue::Array(names)) => match names.iter().all(|name| name.as_str().is_some()) {
+            true => Ok(()),
+            false => Err(invalid("`aud` holds something that is no string")),
+        },
         Some(_) => Err(invalid("`aud` is neither a string nor an array")),
     }
 }
 
 /// A `NumericDate` (RFC 7519 §2): a JSON number, not negative, and small enough to be a time.
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<Timestamp>, Rejection> {
+fn time(claims: &ClaimsSet, place: Option<Place>) -> Result<Option<Timestamp>, Rejection> {
     /// The year 9999, past which nobody means what he writes.
     const LATEST: f64 = 253_402_300_799.0;
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
-    match value.as_f64().filter(|_| value.is_number()) {
+    match place.map(|place| claims.at(place).as_f64()) {
+        None => Ok(None),
         // In range, so the cast only drops the fraction.
-        Some(seconds) if (0.0..=LATEST).contains(&seconds) => Ok(Some(Timestamp(seconds as u64))),
-        _ => Err(invalid("`exp`, `nbf` or `iat` is no time in seconds")),
+        Some(Some(seconds)) if (0.0..=LATEST).contains(&seconds) => Ok(Some(Timestamp(seconds as u64))),
+        Some(_) => Err(invalid("`exp`, `nbf` or `iat` is no time in seconds")),
     }
-}
-
-/// About how much memory the claims take, with what is copied out of them; it errs on the large side.
-fn weight(claims: &Map<String, Value>) -> usize {
-    /// A node of the map, which has room for eleven members and is at least about half full.
-    const NODE: usize = 640;
-    fn of_object(members: &Map<String, Value>) -> usize {
-        let nodes = members.len().div_ceil(5).max(1) * NODE;
-        nodes + members.iter().map(|(name, value)| name.len() + of(value)).sum::<usize>()
-    }
-    fn of(value: &Value) -> usize {
-        match value {
-            Value::String(text) => text.len(),
-            Value::Array(members) => members.iter().map(|member| size_of::<Value>() + of(member)).sum(),
-            Value::Object(members) => of_object(members),
-            Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        }
-    }
-    let copied = ["iss", "aud", "sub", "client_id"].iter().filter_map(|name| claims.get(*name)).map(of).sum::<usize>();
-    size_of::<GenuineToken>() + of_object(claims) + 2 * copied
 }
 
 fn reject(reason: Reason, detail: &'static str) -> Rejection {

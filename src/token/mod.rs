@@ -7,7 +7,9 @@
 
 mod audience;
 mod cache;
+mod claim_value;
 mod claims;
+mod claims_set;
 mod compact;
 mod genuine;
 mod json;
@@ -19,7 +21,9 @@ mod verify;
 
 pub use audience::{Audience, AudienceTable, SharedAudience};
 pub use cache::{TokenCache, TokenDigest};
+pub use claim_value::{ClaimArray, ClaimObject, ClaimValue};
 pub use claims::{ClaimForm, Words, claim, has, text_at, words_at};
+pub use claims_set::ClaimsSet;
 pub use compact::{Compact, Header};
 pub use genuine::GenuineToken;
 pub use json::{NotStrictObject, parse_object};

@@ -82,14 +82,13 @@ impl Judge<'_> {
     }
 
     fn row(&self, issuer: IssuerId, audiences: Vec<String>) -> Row {
-        let boxed: Vec<Box<str>> = audiences.iter().map(|name| name.as_str().into()).collect();
         let resources = self.config.resources.iter().enumerate();
-        let verdicts = resources.map(|(at, resource)| self.verdict(issuer, &boxed, ResourceId(at), resource));
+        let verdicts = resources.map(|(at, resource)| self.verdict(issuer, &audiences, ResourceId(at), resource));
         Row { issuer: self.config.trusted_issuers[issuer.0].name.to_string(), verdicts: verdicts.collect(), audiences }
     }
 
     /// The issuer first, then the audience: as [`crate::token::verify`] does.
-    fn verdict(&self, issuer: IssuerId, audiences: &[Box<str>], id: ResourceId, resource: &Resource) -> Verdict {
+    fn verdict(&self, issuer: IssuerId, audiences: &[String], id: ResourceId, resource: &Resource) -> Verdict {
         if resource.public {
             return Verdict::Public;
         }
@@ -97,7 +96,7 @@ impl Judge<'_> {
             return Verdict::Refused(Reason::IssuerUntrusted);
         }
         let audience = Audience { resource: id, broad_tokens: resource.broad_tokens, table: self.table };
-        match audience.judge(issuer, audiences) {
+        match audience.judge(issuer, audiences.iter().map(String::as_str)) {
             Ok(()) => Verdict::Accepted,
             Err((rejection, _)) => Verdict::Refused(rejection.reason),
         }

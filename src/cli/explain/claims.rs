@@ -58,7 +58,7 @@ impl TokenFacts {
             issuer: Some(printable(&format!("{issuer}  {}", token.iss()))),
             subject: gate.subject(resource, token).map(|subject| printable(&subject)),
             client: gate.client(resource, token).map(|client| printable(&client)),
-            audiences: shown(token.audiences().iter().map(|name| &**name)),
+            audiences: shown(token.audiences()),
             scopes: shown(scopes.iter().map(String::as_str)),
             expires: Some(token.expires().0),
             header: None,

@@ -99,7 +99,7 @@ impl Report {
         let upstream = config.resources[at].upstream.urls.first();
         let target = match permit.target() {
             UpstreamTarget::AsReceived => request.target(),
-            UpstreamTarget::Rewritten(target) => target,
+            UpstreamTarget::Rewritten(target) => &**target,
         };
         let origin = upstream.map_or(String::new(), |url| url.origin().ascii_serialization());
         let headers = permit.identity_headers(gate).into_iter();

@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::token::Compact;
 use crate::token::keys::{KeyMiss, KeySet};
+use crate::token::{ClaimValue, Compact};
 
 /// How far the clocks of client and server may differ, in seconds.
 const LEEWAY: u64 = 30;
@@ -82,8 +82,8 @@ impl<'a> ClientAssertion<'a> {
             Some(_) => return Err(AssertionFault::Kind),
         }
         match (compact.claims.get("iss"), compact.claims.get("sub")) {
-            (Some(Value::String(iss)), Some(Value::String(sub))) if iss == sub && !iss.is_empty() => {
-                let client = iss.clone();
+            (Some(ClaimValue::Text(iss)), Some(ClaimValue::Text(sub))) if iss == sub && !iss.is_empty() => {
+                let client = iss.to_owned();
                 Ok(Self { compact, client })
             }
             _ => Err(AssertionFault::Parties),
@@ -107,10 +107,10 @@ impl<'a> ClientAssertion<'a> {
             KeyMiss::Unknown => AssertionFault::KeyUnknown,
             KeyMiss::Algorithm => AssertionFault::Signature,
         })?;
-        if !key.verify(self.compact.signed.as_bytes(), self.compact.signature) {
+        if !key.verify(self.compact.signed.as_bytes(), &self.compact.signature) {
             return Err(AssertionFault::Signature);
         }
-        let claims = &self.compact.claims;
+        let claims = &self.compact.claims.to_map();
         let is_ours = match claims.get("aud") {
             Some(Value::String(aud)) => aud == issuer,
             Some(Value::Array(all)) => matches!(all.as_slice(), [Value::String(aud)] if aud == issuer),

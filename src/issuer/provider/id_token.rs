@@ -128,7 +128,8 @@ impl<'a> IdToken<'a> {
         expected: &ExpectedIdToken<'_>,
         now: Timestamp,
     ) -> Result<ProvenLogin, IdTokenFault> {
-        let Compact { signed, signature, header, claims } = &self.0;
+        let Compact { signed, signature, header, .. } = &self.0;
+        let claims = self.0.claims.to_map();
         let is_configured = |known: &Algorithm| known.same_computation(header.algorithm);
         if !expected.trusted.algorithms.iter().any(is_configured) {
             return Err(IdTokenFault::Algorithm);
@@ -140,8 +141,8 @@ impl<'a> IdToken<'a> {
         if !key.verify(signed.as_bytes(), signature) {
             return Err(IdTokenFault::Signature);
         }
-        check_parties(claims, expected)?;
-        let auth_time = check_times(claims, now)?;
+        check_parties(&claims, expected)?;
+        let auth_time = check_times(&claims, now)?;
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         if text("nonce") != Some(expected.nonce) {
             return Err(IdTokenFault::Nonce);
@@ -154,7 +155,7 @@ impl<'a> IdToken<'a> {
         if text("sub").is_none_or(str::is_empty) {
             return Err(IdTokenFault::Subject);
         }
-        Ok(ProvenLogin { claims: claims.clone(), auth_time })
+        Ok(ProvenLogin { claims, auth_time })
     }
 }
 

@@ -87,7 +87,7 @@ impl ProvenLogin {
 fn carried(trusted: &TrustedIssuer, claims: &Map<String, Value>) -> Result<Map<String, Value>, IdentityFault> {
     let found = trusted.claims.carry.iter().filter_map(|path| Some((path.steps.last()?, claim(claims, path)?)));
     let found = found.filter(|(name, _)| !is_protocol_claim(name));
-    let carried: Map<String, Value> = found.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let carried: Map<String, Value> = found.map(|(name, value)| (name.clone(), value.to_value())).collect();
     let length = serde_json::to_vec(&carried).map_or(usize::MAX, |json| json.len());
     let checked = UserClaims::new(carried).ok().filter(|_| length <= MAX_CLAIMS).ok_or(IdentityFault::TooMuch)?;
     Ok(checked.as_map().clone())

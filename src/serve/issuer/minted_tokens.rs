@@ -28,7 +28,7 @@ pub(super) fn introspected(desk: &Desk, snapshot: &Snapshot, client: &Client, fo
     let proven = snapshot.gate.prove_own(&presented, &desk.gateway.tokens).ok();
     let seen = proven.and_then(|token| {
         let facts = TokenFacts::of(&policy, &token, client.serves?).ok()?;
-        introspect(&policy, client, &facts, token.claims())
+        introspect(&policy, client, &facts, &token.claims().to_map())
     });
     Ok(seen.map_or_else(|| json!({ "active": false }), Value::Object))
 }
@@ -129,6 +129,6 @@ pub(super) async fn take_back(snapshot: &Snapshot, taken: &TakenBack) -> Result<
 
 /// The resource that a token of ours is for; of one that is no more, any place will do, as nothing is read there.
 fn audience(snapshot: &Snapshot, token: &GenuineToken) -> ResourceId {
-    let named = token.audiences().first().and_then(|name| snapshot.resource(name));
+    let named = token.audiences().next().and_then(|name| snapshot.resource(name));
     named.unwrap_or(ResourceId(0))
 }

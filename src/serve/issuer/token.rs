@@ -24,7 +24,7 @@ use crate::secret::Secret;
 use crate::serve::minting;
 use crate::snapshot::Snapshot;
 use crate::token::mint::MintedToken;
-use crate::token::{self, GenuineToken, Presented};
+use crate::token::{self, ClaimValue, GenuineToken, Presented};
 
 /// What was decided that a client gets.
 pub(super) enum Ready {
@@ -164,7 +164,7 @@ pub(super) fn text(compact: &Secret) -> Result<&str, Refused> {
 
 /// The name of a token of ours.
 pub(super) fn jti(token: &GenuineToken) -> Option<&str> {
-    token.claims().get("jti").and_then(Value::as_str)
+    token.claims().get("jti").and_then(ClaimValue::as_str)
 }
 
 /// What the grant is called in metrics and audit; only what this server offers has a name.

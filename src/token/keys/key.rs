@@ -6,10 +6,11 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey};
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm};
-use jsonwebtoken::{DecodingKey, DecodingKeyKind};
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -26,7 +27,8 @@ const SHOWN_KID: usize = 64;
 pub struct VerifyingKey {
     kid: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    /// Taken apart once: what AWS-LC makes of a key beforehand, it makes for every signature otherwise.
+    key: Arc<ParsedPublicKey>,
 }
 
 impl VerifyingKey {
@@ -38,14 +40,14 @@ impl VerifyingKey {
     pub(super) fn from_jwk(json: &str, algorithms: &[Algorithm]) -> Result<Self, SkippedKey> {
         let jwk: Jwk = serde_json::from_str(json).map_err(|_| SkippedKey::new(None, KeyFault::Malformed))?;
         match jwk.bind(algorithms) {
-            Ok((algorithm, key)) => Ok(Self { kid: jwk.kid, algorithm, key }),
+            Ok((algorithm, key)) => Ok(Self { kid: jwk.kid, algorithm, key: Arc::new(key) }),
             Err(why) => Err(SkippedKey::new(jwk.kid, why)),
         }
     }
 
-    /// Whether `signature`, as base64url text, is this key's signature over `message`.
-    pub fn verify(&self, message: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, message, &self.key, computation(self.algorithm)).unwrap_or(false)
+    /// Whether `signature`, as a JWS has it (RFC 7518 §3), is this key's signature over `message`.
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        self.key.verify_sig(message, signature).is_ok()
     }
 
     /// The only algorithm that this key is used with.
@@ -64,12 +66,8 @@ impl VerifyingKey {
     }
 
     /// Everything that this key is, in an order that has no meaning but is always the same.
-    fn parts(&self) -> (&Option<String>, Algorithm, &[u8], &[u8]) {
-        let (first, second): (&[u8], &[u8]) = match self.key.kind() {
-            DecodingKeyKind::SecretOrDer(point) => (point, &[]),
-            DecodingKeyKind::RsaModulusExponent { n, e } => (n, e),
-        };
-        (&self.kid, self.algorithm, first, second)
+    fn parts(&self) -> (&Option<String>, Algorithm, &[u8]) {
+        (&self.kid, self.algorithm, (*self.key).as_ref())
     }
 }
 
@@ -197,7 +195,7 @@ struct Jwk {
 
 impl Jwk {
     /// The one algorithm that this key is for, and the key.
-    fn bind(&self, algorithms: &[Algorithm]) -> Result<(Algorithm, DecodingKey), KeyFault> {
+    fn bind(&self, algorithms: &[Algorithm]) -> Result<(Algorithm, ParsedPublicKey), KeyFault> {
         use Algorithm::{Ed25519, EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
         if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
             return Err(KeyFault::Use);
@@ -217,10 +215,15 @@ impl Jwk {
         }
         let algorithm = self.algorithm(candidates, algorithms)?;
         let key = match algorithm {
-            Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => self.rsa()?,
+            Rs256 => self.rsa(&signature::RSA_PKCS1_2048_8192_SHA256)?,
+            Rs384 => self.rsa(&signature::RSA_PKCS1_2048_8192_SHA384)?,
+            Rs512 => self.rsa(&signature::RSA_PKCS1_2048_8192_SHA512)?,
+            Ps256 => self.rsa(&signature::RSA_PSS_2048_8192_SHA256)?,
+            Ps384 => self.rsa(&signature::RSA_PSS_2048_8192_SHA384)?,
+            Ps512 => self.rsa(&signature::RSA_PSS_2048_8192_SHA512)?,
             // An ordinate of P-256 is 32 bytes, which are 43 characters; one of P-384 is 48, which are 64.
-            Es256 => self.point(43, &ECDSA_P256_SHA256_FIXED)?,
-            Es384 => self.point(64, &ECDSA_P384_SHA384_FIXED)?,
+            Es256 => self.point(43, &signature::ECDSA_P256_SHA256_FIXED)?,
+            Es384 => self.point(64, &signature::ECDSA_P384_SHA384_FIXED)?,
             EdDsa | Ed25519 => self.edwards()?,
         };
         Ok((algorithm, key))
@@ -247,12 +250,10 @@ impl Jwk {
         }
     }
 
-    fn rsa(&self) -> Result<DecodingKey, KeyFault> {
-        let (Some(n), Some(e)) = (&self.n, &self.e) else { return Err(KeyFault::Member) };
-        let decoded = DecodingKey::from_rsa_components(n, e).map_err(|_| KeyFault::Member)?;
-        let DecodingKeyKind::RsaModulusExponent { n, e } = decoded.kind() else { return Err(KeyFault::Member) };
+    fn rsa(&self, parameters: &'static RsaParameters) -> Result<ParsedPublicKey, KeyFault> {
+        let (n, e) = (member(self.n.as_deref())?, member(self.e.as_deref())?);
         // Some write a sign byte in front; the number is the same (RFC 7518 §6.3.1.1 tells them not to).
-        let (n, e) = (without_leading_zeros(n), without_leading_zeros(e));
+        let (n, e) = (without_leading_zeros(&n), without_leading_zeros(&e));
         let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);
         if !RSA_BITS.contains(&bits) {
             return Err(KeyFault::ModulusSize(bits));
@@ -261,56 +262,37 @@ impl Jwk {
         if !is_odd(n) || !is_odd(e) || e == [1] || e.len() > 4 {
             return Err(KeyFault::Degenerate);
         }
-        RsaPublicKeyComponents { n, e }
-            .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
-            .map_err(|_| KeyFault::Degenerate)?;
-        Ok(DecodingKey::from_rsa_raw_components(n, e))
+        RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map_err(|_| KeyFault::Degenerate)
     }
 
     /// An uncompressed point; AWS-LC refuses one that lies off the curve.
-    fn point(&self, characters: usize, curve: &'static dyn VerificationAlgorithm) -> Result<DecodingKey, KeyFault> {
+    fn point(&self, characters: usize, curve: &'static dyn VerificationAlgorithm) -> Result<ParsedPublicKey, KeyFault> {
+        /// What an uncompressed point begins with (SEC 1 §2.3.3).
+        const UNCOMPRESSED: [u8; 1] = [4];
         let (Some(x), Some(y)) = (&self.x, &self.y) else { return Err(KeyFault::Member) };
         if x.len() != characters || y.len() != characters {
             return Err(KeyFault::Point);
         }
-        let key = DecodingKey::from_ec_components(x, y).map_err(|_| KeyFault::Member)?;
-        on_curve(&key, curve)?;
-        Ok(key)
+        let point = [&UNCOMPRESSED, &*member(Some(x))?, &*member(Some(y))?].concat();
+        ParsedPublicKey::new(curve, point).map_err(|_| KeyFault::Point)
     }
 
-    fn edwards(&self) -> Result<DecodingKey, KeyFault> {
+    fn edwards(&self) -> Result<ParsedPublicKey, KeyFault> {
         let Some(x) = &self.x else { return Err(KeyFault::Member) };
         // 32 bytes: AWS-LC would take a longer text for a certificate's form of the key.
         if x.len() != 43 {
             return Err(KeyFault::Point);
         }
-        let key = DecodingKey::from_ed_components(x).map_err(|_| KeyFault::Member)?;
-        on_curve(&key, &ED25519)?;
-        Ok(key)
+        ParsedPublicKey::new(&signature::ED25519, member(Some(x))?).map_err(|_| KeyFault::Point)
     }
 }
 
-fn on_curve(key: &DecodingKey, curve: &'static dyn VerificationAlgorithm) -> Result<(), KeyFault> {
-    let point = key.try_get_as_bytes().map_err(|_| KeyFault::Point)?;
-    ParsedPublicKey::new(curve, point).map(|_| ()).map_err(|_| KeyFault::Point)
+/// The bytes of a member that must be there, in base64url.
+fn member(text: Option<&str>) -> Result<Vec<u8>, KeyFault> {
+    text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(KeyFault::Member)
 }
 
 fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
-}
-
-/// The library's name for what an algorithm computes.
-fn computation(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa | Algorithm::Ed25519 => jsonwebtoken::Algorithm::EdDSA,
-    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aws_lc_rs::encoding::EcPrivateKeyRfc5915Der;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 use crate::token::keys::KeyFault;
@@ -43,7 +43,7 @@ fn is_verified(key: &SigningKey) -> bool {
     let document = JwkSet::new([key.public_jwk()]);
     let (set, skipped) = KeySet::parse(&[document.as_bytes()], &[algorithm]).unwrap();
     assert!(skipped.is_empty());
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(MESSAGE).unwrap());
+    let signature = key.sign(MESSAGE).unwrap();
     let found = set.find(Some(key.kid()), algorithm).unwrap();
     found.verify(MESSAGE, &signature) && !found.verify(b"header.claimz", &signature)
 }
