@@ -8,6 +8,8 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use super::{Key, Kind, MAX_NODES, Mapping, Node, Place, Scalar};
 
 /// How deep lists and mappings may lie in each other here; less than what the whole parser takes.
@@ -439,18 +441,20 @@ fn plain_length(bytes: &[u8], around: Around) -> usize {
 #[derive(Default)]
 struct Entries<'t> {
     all: Vec<(Key, Node)>,
+    /// The keys, while there are few.
+    few: SmallVec<[&'t str; MANY]>,
     /// The keys, once there are many.
     known: HashSet<&'t str>,
-    words: Vec<&'t str>,
 }
 
 impl<'t> Entries<'t> {
     fn add(&mut self, Word { place, text, .. }: Word<'t>, value: Node) -> Option<()> {
         let is_new = if self.all.len() < MANY {
-            self.words.push(text);
-            !self.all.iter().any(|(key, _)| key.text == text)
+            let is_new = !self.few.contains(&text);
+            self.few.push(text);
+            is_new
         } else {
-            self.known.extend(self.words.drain(..));
+            self.known.extend(self.few.drain(..));
             self.known.insert(text)
         };
         self.all.push((Key { text: text.to_owned(), place }, value));

@@ -110,7 +110,6 @@ fn what_needs_the_whole_parser_is_left_to_it() {
         "- - a",
         "a: [b\n  c]",
         "a: \"b\"c",
-       
         "a: [1]]",
     ] {
         assert!(read(text).is_none(), "{text}");
