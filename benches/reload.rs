@@ -1,5 +1,8 @@
-//! What configurations of 10, 1,000 and 100,000 resources cost: to read, to compile, to reload with one resource changed,
-//! and to decide by.
+//! What configurations of 10, 1,000, 10,000 and 100,000 resources cost: to read, to compile, to reload with one resource
+//! changed, and to decide by.
+//!
+//! `seen to swapped` is the whole program's own measure of a reload: from the moment at which the files are known to have
+//! settled until requests are judged by the new configuration.
 //!
 //! `cargo bench --bench reload`; figures and how to read them are in BENCHMARKS.md.
 
@@ -10,21 +13,24 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method};
+use narrowgate::app::{Origin, Running};
 use narrowgate::clock::Timestamp;
-use narrowgate::config::{self, Config, Environment, changes};
+use narrowgate::config::{self, Config, Environment, Reading, Source, changes};
 use narrowgate::fetch::Fetcher;
 use narrowgate::guard::{ConnectionFacts, Decision, RequestView};
 use narrowgate::oauth::Reason;
+use narrowgate::serve::admin::Outcome;
 use narrowgate::snapshot::Snapshot;
 use narrowgate::token::{Keyring, TokenCache};
 use narrowgate::upstream::UpstreamPool;
+use tokio::runtime::Runtime;
 
 /// As in the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Where the tests run each benchmark once, without optimization, the largest would take minutes.
-const SIZES: &[usize] = if cfg!(debug_assertions) { &[10, 1_000] } else { &[10, 1_000, 100_000] };
+const SIZES: &[usize] = if cfg!(debug_assertions) { &[10, 1_000] } else { &[10, 1_000, 10_000, 100_000] };
 
 /// A configuration of so many resources, ten a host, as APIs of some size have them.
 fn yaml(resources: usize) -> String {
@@ -110,6 +116,44 @@ fn reloading(criterion: &mut Criterion) {
     }
 }
 
+/// What the running program says that a reload took, where one resource has another scope each time.
+fn taking(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("seen to swapped");
+    group.sample_size(10);
+    let runtime = Runtime::new().expect("the system has threads");
+    for &size in SIZES {
+        let path = std::env::temp_dir().join(format!("narrowgate-bench-{}-{size}.yaml", std::process::id()));
+        let text = yaml(size);
+        std::fs::write(&path, &text).expect("the folder can be written to");
+        let source = Source::new(&path, Environment::default());
+        let running = runtime.block_on(async {
+            let Reading { loaded, files, is_terminated } = source.read();
+            let config = loaded.unwrap_or_else(|faults| panic!("{faults}")).config;
+            let running = Running::start(config, Some(Origin { source, files, is_terminated })).await;
+            running.unwrap_or_else(|error| panic!("{error}"))
+        });
+        let mut turn = 0_u64;
+        group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
+            bencher.iter_custom(|times| {
+                (0..times)
+                    .map(|_| {
+                        turn += 1;
+                        let other = text.replacen("Change documents", &format!("Change {turn} documents"), 1);
+                        std::fs::write(&path, other).expect("the folder can be written to");
+                        let orders = running.orders().expect("it was started from a file");
+                        match runtime.block_on(orders.reload()) {
+                            Some(Outcome::Adopted { changed, took, .. }) if changed.len() == 1 => took,
+                            other => panic!("{other:?}"),
+                        }
+                    })
+                    .sum()
+            });
+        });
+        runtime.block_on(running.drain());
+        std::fs::remove_file(&path).expect("it is ours");
+    }
+}
+
 /// A whole decision, down to the missing credential.
 fn deciding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide by");
@@ -138,5 +182,5 @@ fn deciding(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, reading, compiling, reloading, deciding);
+criterion_group!(benches, reading, compiling, reloading, taking, deciding);
 criterion_main!(benches);

@@ -5,6 +5,7 @@
 //! do it on the request's thread, and panics where a name is unknown. Verification cannot be turned off: the name that
 //! a server must prove is always said (Pingora takes an empty one for "do not verify").
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -142,10 +143,16 @@ impl UpstreamPool {
     /// [`RootsError`] if `trusted_cas` or an upstream's `tls` holds no certificates that could be used.
     pub fn of(config: &Config, before: &[Arc<Self>]) -> Result<Vec<Arc<Self>>, RootsError> {
         let shared = before.first().map(|pool| Arc::clone(&pool.shared)).unwrap_or_default();
-        let known: HashMap<&str, &Arc<Self>> = before.iter().map(|pool| (&*pool.resource, pool)).collect();
+        // Resources mostly stay where they are, and then nothing has to be looked up.
+        let elsewhere: LazyCell<HashMap<&str, &Arc<Self>>, _> =
+            LazyCell::new(|| before.iter().map(|pool| (&*pool.resource, pool)).collect());
         let cas = shared.trusts.trusted_cas(config.trusted_cas.as_deref());
-        let pools = config.resources.iter();
-        pools.map(|resource| Self::new(resource, &cas, &shared, known.get(resource.key.as_str()).copied())).collect()
+        let pool = |(at, resource): (usize, &Resource)| {
+            let key = resource.key.as_str();
+            let here = before.get(at).filter(|pool| &*pool.resource == key);
+            Self::new(resource, &cas, &shared, here.or_else(|| elsewhere.get(key).copied()))
+        };
+        config.resources.iter().enumerate().map(pool).collect()
     }
 
     /// The resource's key, as logs and metrics show it.

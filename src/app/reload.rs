@@ -2,20 +2,23 @@
 //!
 //! One task does it, one round after the other. A round reads, waits, and looks whether every file still says what it
 //! said; only then it compiles, off to the side, and swaps once. Whatever goes wrong before leaves everything as it is.
+//!
+//! What takes longer the more resources there are, reading, judging, compiling and dropping, is done on threads that may
+//! wait (`spawn_blocking`): the task itself shares its thread with requests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::StartError;
 use super::workshop::{Draft, Workshop};
 use crate::clock::Timestamp;
 use crate::config::{Config, Fault, Faults, FilesRead, Loaded, Places, Reading, Source, changes};
-use crate::serve::admin::{Order, Orders, Outcome};
+use crate::serve::admin::{Order, Orders, Outcome, milliseconds};
 use crate::serve::{BindError, Gateway, Offers, Prepared};
 use crate::snapshot::Snapshot;
 use crate::telemetry::log;
@@ -38,6 +41,44 @@ pub struct Origin {
     pub files: FilesRead,
     /// Whether the file ended in `...`, so that it must end so again.
     pub is_terminated: bool,
+}
+
+/// A reading that was made sure of.
+struct Settled {
+    reading: Reading,
+    /// Since when it is sure.
+    since: Instant,
+}
+
+/// What a configuration that has no faults means for one that is in force.
+struct Judged {
+    /// What is to take its place; nothing if it means the same.
+    wanted: Option<(Config, Places)>,
+    needs_restart: Vec<String>,
+}
+
+impl Judged {
+    fn of(config: Config, places: Places, running: &Config, admin: Option<SocketAddr>) -> Result<Self, Faults> {
+        let (config, needs_restart) = super::restart::keep_what_is_bound(running, config);
+        if let Some(fault) = leads_to_admin(&config, &places, admin) {
+            return Err(fault);
+        }
+        let wanted = (config != *running).then_some((config, places));
+        Ok(Self { wanted, needs_restart })
+    }
+}
+
+/// No route leads to the admin listener, also where the file has another address for it that waits for a restart.
+fn leads_to_admin(config: &Config, places: &Places, admin: Option<SocketAddr>) -> Option<Faults> {
+    let admin = admin?;
+    let resource = config.resources.iter().find(|resource| resource.upstream.leads_to(admin))?;
+    let message = format!("`{}` leads to the admin listener, which stays where it is until a restart", resource.key);
+    Some(Faults(vec![places.fault(&message, "give its upstream another address, or restart first")]))
+}
+
+/// Drops what may be large, where nobody waits.
+fn part_with<T: Send + 'static>(value: T) {
+    spawn_blocking(move || drop(value));
 }
 
 /// Reads the configuration again whenever there is a reason to.
@@ -77,7 +118,7 @@ impl Reloader {
     /// One round; everybody who asked before its last look at the files gets its outcome.
     async fn round(&mut self, waiting: &mut Vec<Order>, incoming: &mut mpsc::Receiver<Order>) {
         let outcome = match self.settled_reading(waiting, incoming).await {
-            Ok(reading) => self.take(reading).await,
+            Ok(settled) => self.take(settled).await,
             Err(faults) => Err(faults),
         };
         let generation = self.gateway.current.look(|snapshot| snapshot.generation);
@@ -90,17 +131,18 @@ impl Reloader {
         }
     }
 
-    /// A reading that was still true a moment later.
+    /// A reading that was still true a moment later. What is made of the text is made meanwhile: the moment counts from
+    /// when the files were read.
     async fn settled_reading(
         &mut self,
         waiting: &mut Vec<Order>,
         incoming: &mut mpsc::Receiver<Order>,
-    ) -> Result<Reading, Faults> {
+    ) -> Result<Settled, Faults> {
         let source = &self.origin.source;
         let end = Instant::now() + PATIENCE;
         loop {
-            let again = source.clone();
-            let mut reading = match spawn_blocking(move || again.read_again()).await {
+            let (again, before, begun) = (source.clone(), self.origin.files.clone(), Instant::now());
+            let mut reading = match spawn_blocking(move || again.read_again(&before)).await {
                 Ok(reading) => reading,
                 Err(error) => {
                     // Once for each change, not twice a second.
@@ -108,14 +150,16 @@ impl Reloader {
                     return Err(self.broken(&error));
                 }
             };
-            sleep(APART).await;
+            tracing::debug!(read_ms = milliseconds(begun.elapsed()), "a configuration was read");
+            let read_at = reading.files.last_read().unwrap_or(begun);
+            sleep(APART.saturating_sub(read_at.elapsed())).await;
             while let Ok(order) = incoming.try_recv() {
                 waiting.push(order);
             }
             let looked = spawn_blocking(move || (reading.files.still_say_so(), reading)).await;
             match looked.map_err(|error| self.broken(&error))? {
-                (true, reading) => return Ok(reading),
-                (false, _) if Instant::now() < end => {}
+                (true, reading) => return Ok(Settled { reading, since: Instant::now() }),
+                (false, reading) if Instant::now() < end => part_with(reading),
                 (false, reading) => {
                     self.origin.files = reading.files;
                     return Err(source.refuse("the configuration keeps changing while it is read", "try again"));
@@ -125,8 +169,8 @@ impl Reloader {
     }
 
     /// Makes a reading the configuration in force, or says why not.
-    async fn take(&mut self, reading: Reading) -> Result<Outcome, Faults> {
-        let Reading { loaded, files, is_terminated } = reading;
+    async fn take(&mut self, settled: Settled) -> Result<Outcome, Faults> {
+        let Settled { reading: Reading { loaded, files, is_terminated }, since } = settled;
         self.origin.files = files;
         let Loaded { config, warnings, places } = loaded?;
         let warnings: Vec<Fault> = warnings.into_iter().map(without_line).collect();
@@ -134,16 +178,16 @@ impl Reloader {
             let message = "the file ended in `...` and does so no more: its end may be missing";
             return Err(self.origin.source.refuse(message, "end it in `...` again; a restart takes it without"));
         }
-        let before = self.gateway.current.load();
-        let (config, needs_restart) = super::restart::keep_what_is_bound(&before.config, config);
-        if let Some(fault) = self.leads_to_admin(&config, &places) {
-            return Err(fault);
-        }
-        if config == *before.config {
+        let (before, admin) = (self.gateway.current.load(), self.admin);
+        let running = Arc::clone(&before);
+        let judged = spawn_blocking(move || Judged::of(config, places, &running.config, admin)).await;
+        let Judged { wanted, needs_restart } = judged.map_err(|error| self.broken(&error))??;
+        let Some((config, places)) = wanted else {
             let generation = before.generation;
             self.origin.is_terminated = is_terminated;
-            return Ok(Outcome::Adopted { generation, changed: Vec::new(), needs_restart, warnings });
-        }
+            let (changed, took) = (Vec::new(), since.elapsed());
+            return Ok(Outcome::Adopted { generation, changed, needs_restart, warnings, took });
+        };
         for warning in &warnings {
             tracing::warn!("{}", warning.to_string().trim_end());
         }
@@ -158,18 +202,11 @@ impl Reloader {
         let (draft, terms, changed) = drafted.map_err(|error| self.unusable(&error, &places))?;
         tokio::join!(draft.resolve(), draft.try_keys());
         self.swap(draft, terms);
+        let took = since.elapsed();
         self.retired.push(before);
         self.origin.is_terminated = is_terminated;
-        Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart, warnings })
-    }
-
-    /// No route leads to the admin listener, also where the file has another address for it that waits for a restart.
-    fn leads_to_admin(&self, config: &Config, places: &Places) -> Option<Faults> {
-        let admin = self.admin?;
-        let resource = config.resources.iter().find(|resource| resource.upstream.leads_to(admin))?;
-        let message =
-            format!("`{}` leads to the admin listener, which stays where it is until a restart", resource.key);
-        Some(Faults(vec![places.fault(&message, "give its upstream another address, or restart first")]))
+        part_with(places);
+        Ok(Outcome::Adopted { generation, changed: brief(changed), needs_restart, warnings, took })
     }
 
     /// Everything that takes effect does so here, at once.
@@ -185,10 +222,11 @@ impl Reloader {
 
     fn record(&self, outcome: &Outcome) {
         match outcome {
-            Outcome::Adopted { generation, changed, needs_restart, .. } => {
+            Outcome::Adopted { generation, changed, needs_restart, took, .. } => {
                 self.gateway.metrics.reloaded(*generation);
                 let (changed, needs_restart) = (changed.join(" | "), needs_restart.join(" | "));
-                tracing::info!(generation, changed, needs_restart, "the configuration was read again");
+                let took_ms = milliseconds(*took);
+                tracing::info!(generation, changed, needs_restart, took_ms, "the configuration was read again");
             }
             Outcome::Refused { generation, faults } => {
                 self.gateway.metrics.reload_failed();
@@ -211,10 +249,12 @@ impl Reloader {
             retired.into_iter().partition(|snapshot| Arc::strong_count(snapshot) > 1);
         self.retired = pinned;
         if !free.is_empty() {
-            // Nobody counts for them any more.
-            let current = self.gateway.current.load();
-            self.gateway.metrics.keep_resources(|key| current.resource(key).is_some());
-            spawn_blocking(move || drop(free));
+            let (current, metrics) = (self.gateway.current.load(), Arc::clone(&self.gateway.metrics));
+            spawn_blocking(move || {
+                // Nobody counts for them any more.
+                metrics.keep_resources(|key| current.resource(key).is_some());
+                drop(free);
+            });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -154,15 +154,20 @@ fn visible(text: impl Iterator<Item = char>) -> String {
 pub(super) struct SourceText {
     file: PathBuf,
     text: Box<str>,
-    /// Where each line begins, in bytes.
-    lines: Vec<usize>,
+    /// Where each line begins, in bytes; looked up once there is a fault to show.
+    lines: OnceLock<Vec<usize>>,
 }
 
 impl SourceText {
     pub(super) fn new(file: &Path, text: &str) -> Self {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
-        Self { file: file.to_owned(), text: text.into(), lines }
+        Self { file: file.to_owned(), text: text.into(), lines: OnceLock::new() }
+    }
+
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect()
+        })
     }
 
     /// A line as it is shown, by its number.
@@ -186,7 +191,7 @@ impl SourceText {
     }
 
     fn line(&self, at: usize) -> Option<&str> {
-        Some(self.text[*self.lines.get(at)?..].lines().next().unwrap_or_default())
+        Some(self.text[*self.lines().get(at)?..].lines().next().unwrap_or_default())
     }
 
     pub(super) fn file(&self) -> &Path {

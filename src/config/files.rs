@@ -3,12 +3,12 @@
 //! Changes are found by looking, not by being told: notifications of the system miss exchanged links, mounted files and
 //! network folders. A file that looks untouched is not read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -20,6 +20,25 @@ const SETTLED: Duration = Duration::from_secs(2);
 pub struct FilesRead {
     said: BTreeMap<PathBuf, Said>,
     only_regular: bool,
+    /// When the last of them was read.
+    last_read: Option<Instant>,
+    /// What was read before anybody asked for it.
+    ahead: HashMap<PathBuf, Ahead>,
+}
+
+/// What [`FilesRead::read`] will give for a file.
+#[derive(Clone)]
+struct Ahead {
+    at_most: u64,
+    read: Result<Vec<u8>, String>,
+    look: Option<Look>,
+}
+
+impl std::fmt::Debug for Ahead {
+    /// Without the content, which may be secret.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Ahead").field("look", &self.look).finish_non_exhaustive()
+    }
 }
 
 /// What one file said.
@@ -44,16 +63,41 @@ struct Look {
 }
 
 impl FilesRead {
-    /// Nothing read yet, and nothing but regular files will be.
-    pub(super) fn only_regular() -> Self {
-        Self { only_regular: true, ..Self::default() }
+    /// Nothing asked for yet, and nothing but regular files will be. What was read `before` is opened at once, so that all
+    /// of it is of one moment, and the time until it is looked at again does not begin with the last certificate.
+    pub(super) fn again(before: &Self) -> Self {
+        let mut files = Self { only_regular: true, ..Self::default() };
+        for (path, said) in &before.said {
+            let (read, look) = files.open(path, said.at_most);
+            files.ahead.insert(path.clone(), Ahead { at_most: said.at_most, read, look });
+        }
+        files
+    }
+
+    /// Forgets what was read and not asked for.
+    pub(super) fn close(&mut self) {
+        self.ahead = HashMap::new();
+    }
+
+    /// When the last file was read, whatever has been made of it since; nothing before the first.
+    pub fn last_read(&self) -> Option<Instant> {
+        self.last_read
+    }
+
+    fn open(&mut self, path: &Path, at_most: u64) -> (Result<Vec<u8>, String>, Option<Look>) {
+        let opened = match self.only_regular && is_odd(path) {
+            true => (Err("is no regular file, so it can be read only once".to_owned()), None),
+            false => read(path, at_most),
+        };
+        self.last_read = Some(Instant::now());
+        opened
     }
 
     /// Reads a file and remembers what it said; on failure says what is wrong with it, as the end of a sentence.
     pub(super) fn read(&mut self, path: &Path, at_most: u64) -> Result<Vec<u8>, String> {
-        let (read, look) = match self.only_regular && is_odd(path) {
-            true => (Err("is no regular file, so it can be read only once".to_owned()), None),
-            false => read(path, at_most),
+        let (read, look) = match self.ahead.get(path).filter(|ahead| ahead.at_most == at_most) {
+            Some(Ahead { read, look, .. }) => (read.clone(), *look),
+            None => self.open(path, at_most),
         };
         let content = read.as_deref().ok().map(sha256);
         // One file in two places: what is read more of is remembered.
@@ -243,11 +287,46 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_before_is_read_again_at_once_and_what_it_says_then_counts() {
+        let folder = Folder::new("ahead");
+        let (named, new) = (folder.write("named", "one"), folder.write("new", "1"));
+        let mut before = FilesRead::default();
+        before.read(&named, 100).unwrap();
+        let mut files = FilesRead::again(&before);
+        let opened = files.last_read();
+        folder.write("named", "two");
+        assert_eq!(files.read(&named, 100).unwrap(), b"one");
+        assert_eq!(files.last_read(), opened);
+        assert!(!files.still_say_so(), "it says something else by now");
+        assert_eq!(
+            files.read(&named, 2).unwrap_err(),
+            "is longer than 2 bytes",
+            "with another bound it is another reading"
+        );
+        files.read(&new, 100).unwrap();
+        assert!(files.last_read() > opened);
+    }
+
+    #[test]
+    fn a_file_that_nobody_asks_for_any_more_is_not_looked_at() {
+        let folder = Folder::new("unasked");
+        let (kept, gone) = (folder.write("kept", "one"), folder.write("gone", "one"));
+        let mut before = FilesRead::default();
+        before.read(&kept, 100).unwrap();
+        before.read(&gone, 100).unwrap();
+        let mut files = FilesRead::again(&before);
+        files.read(&kept, 100).unwrap();
+        files.close();
+        folder.write("gone", "two");
+        assert!(files.still_say_so());
+    }
+
+    #[test]
     fn a_pipe_is_not_opened_again() {
         let mut files = FilesRead::default();
         files.said.insert("/dev/null".into(), Said { at_most: 9, content: Some([0; 32]), look: None });
         assert!(files.still_say_so());
-        let mut again = FilesRead::only_regular();
+        let mut again = FilesRead::again(&FilesRead::default());
         assert_eq!(
             again.read(Path::new("/dev/null"), 9).unwrap_err(),
             "is no regular file, so it can be read only once"

@@ -1,5 +1,6 @@
 //! `trusted_issuers`: whose access tokens may be accepted, and how they are read.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::claims;
@@ -49,11 +50,9 @@ impl Issuers {
     }
 
     /// The issuer's own claims, or the usual ones where it has faults.
-    pub(super) fn claims(&self, id: IssuerId) -> ClaimNames {
-        self.0
-            .get(id.0)
-            .and_then(|written| written.issuer.as_ref())
-            .map_or_else(ClaimNames::default, |i| i.claims.clone())
+    pub(super) fn claims(&self, id: IssuerId) -> Cow<'_, ClaimNames> {
+        let issuer = self.0.get(id.0).and_then(|written| written.issuer.as_ref());
+        issuer.map_or_else(Cow::default, |issuer| Cow::Borrowed(&issuer.claims))
     }
 }
 

@@ -130,7 +130,10 @@ fn read_text(text: &str, path: &Path, environment: &Environment, files: FilesRea
     let root = yaml::parse(text, &mut log);
     let mut reader = Reader::new(path, log, files);
     let config = root.and_then(|mut root| {
-        fill(&mut root, environment, &mut reader);
+        // Most files name nothing from outside. An escape may write the two characters without them.
+        if text.contains("${") || text.contains('\\') {
+            fill(&mut root, environment, &mut reader);
+        }
         config(&mut reader, &root)
     });
     let (log, files) = reader.into_parts();

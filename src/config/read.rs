@@ -3,7 +3,7 @@
 //! A reader that is asked for something the file does not say right records why and gives nothing; the caller goes on
 //! with the rest. A section asks its [`Section`] for every key it knows, and what nobody asked for is an unknown key.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::fault::{FaultKind, FaultLog, Place};
@@ -181,6 +181,7 @@ pub(super) struct Section<'n> {
     place: Place,
     entries: &'n [(Key, Node)],
     whole: bool,
+    /// Some of them more than once.
     asked: Vec<&'static str>,
     refused: Vec<&'static str>,
 }
@@ -195,9 +196,7 @@ impl<'n> Section<'n> {
     pub(super) fn get(&mut self, key: &'static str) -> Option<&'n Node> {
         #[cfg(test)]
         super::schema::tests::note_asked(&self.title, key);
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
-        }
+        self.asked.push(key);
         self.entries.iter().find(|(known, _)| known.text == key).map(|(_, node)| node)
     }
 
@@ -251,7 +250,9 @@ impl<'n> Section<'n> {
     pub(super) fn finish(self, reader: &mut Reader) {
         for (key, _) in self.entries {
             if !self.asked.contains(&key.text.as_str()) && !self.refused.contains(&key.text.as_str()) {
-                let hint = reader.suggest(&key.text, self.asked.iter().copied());
+                let mut named = HashSet::new();
+                let asked = self.asked.iter().copied().filter(|asked| named.insert(*asked));
+                let hint = reader.suggest(&key.text, asked);
                 let message = format!("{} knows no key `{}`", self.title, key.shown());
                 reader.log.tell(FaultKind::UnknownKey, key.place, message, hint);
             }

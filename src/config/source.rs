@@ -36,10 +36,12 @@ impl Source {
         read_all(&self.path, &self.environment, FilesRead::default())
     }
 
-    /// Reads all of it again. What is no regular file is a fault: a pipe has given away what it held, and to open it
-    /// would be to wait for its writer.
-    pub fn read_again(&self) -> Reading {
-        read_all(&self.path, &self.environment, FilesRead::only_regular())
+    /// Reads all of it again; the files of the reading `before` first. What is no regular file is a fault: a pipe has given
+    /// away what it held, and to open it would be to wait for its writer.
+    pub fn read_again(&self, before: &FilesRead) -> Reading {
+        let mut reading = read_all(&self.path, &self.environment, FilesRead::again(before));
+        reading.files.close();
+        reading
     }
 
     /// What to tell of a configuration that cannot be used for a reason which has no place in it.

@@ -11,6 +11,8 @@ use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span
 
 use super::fault::{FaultLog, Place, brief};
 
+mod common;
+
 /// The longest file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
 /// The most scalars, lists and mappings together.
@@ -25,7 +27,7 @@ const MAX_SHOWN: usize = 120;
 pub(super) const START: Place = Place { line: 1, column: 1 };
 
 /// A value and where it stands.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Node {
     /// Where the value begins.
     pub(super) place: Place,
@@ -34,7 +36,7 @@ pub(super) struct Node {
     pub(super) kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) enum Kind {
     Scalar(Scalar),
     Sequence(Vec<Node>),
@@ -44,7 +46,7 @@ pub(super) enum Kind {
 }
 
 /// The entries of a mapping, in the order of the file.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Mapping {
     pub(super) entries: Vec<(Key, Node)>,
     /// Whether nothing was left out; what was left out has its fault.
@@ -52,7 +54,7 @@ pub(super) struct Mapping {
 }
 
 /// One piece of text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Scalar {
     /// What it says, with everything that was interpolated.
     pub(super) text: String,
@@ -75,7 +77,7 @@ impl Scalar {
 }
 
 /// The key of an entry.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Key {
     pub(super) text: String,
     pub(super) place: Place,
@@ -94,6 +96,14 @@ pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
         log.syntax(START, "the file is longer than 64 MiB", "a configuration is shorter; is this the right file?");
         return None;
     }
+    if let Some(root) = common::read(text) {
+        return Some(root);
+    }
+    parse_whole(text, log)
+}
+
+/// The same by the parser that knows all of YAML, which tells every fault.
+fn parse_whole(text: &str, log: &mut FaultLog) -> Option<Node> {
     // Directives only serve tags, and an unknown anchor is told together with all others.
     let options: Options = granit_parser::options! { emit_unresolved_aliases: true, disallow_directives: true };
     let events = Parser::new_from_str_with_options(text, options);

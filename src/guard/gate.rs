@@ -1,6 +1,7 @@
 //! Everything that deciding needs, compiled from one configuration and never changed.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -233,13 +234,18 @@ fn resources(earlier: Option<Earlier<'_>>, config: &Config) -> Vec<Arc<GuardedRe
                 == config.issuer.as_ref().map(|issuer| &issuer.issuer)
             && client_names(before).eq(client_names(config))
     });
-    let known: HashMap<&str, (&Resource, &Arc<GuardedResource>)> = earlier.map_or_else(HashMap::new, |earlier| {
-        let pairs = earlier.config.resources.iter().zip(&earlier.gate.resources);
-        pairs.map(|(resource, compiled)| (resource.key.as_str(), (resource, compiled))).collect()
-    });
-    let compile = |resource: &Resource| match known.get(resource.key.as_str()) {
-        Some((before, compiled)) if *before == resource => Arc::clone(compiled),
-        _ => Arc::new(GuardedResource::new(config, resource)),
+    let before: Vec<(&Resource, &Arc<GuardedResource>)> =
+        earlier.map_or_else(Vec::new, |earlier| earlier.config.resources.iter().zip(&earlier.gate.resources).collect());
+    // Resources mostly stay where they are, and then nothing has to be looked up.
+    let elsewhere: LazyCell<HashMap<&str, usize>, _> =
+        LazyCell::new(|| before.iter().enumerate().map(|(at, (resource, _))| (resource.key.as_str(), at)).collect());
+    let compile = |(at, resource): (usize, &Resource)| {
+        let here = before.get(at).filter(|(before, _)| before.key == resource.key);
+        let known = here.or_else(|| before.get(*elsewhere.get(resource.key.as_str())?));
+        match known {
+            Some((before, compiled)) if *before == resource => Arc::clone(compiled),
+            _ => Arc::new(GuardedResource::new(config, resource)),
+        }
     };
-    config.resources.iter().map(compile).collect()
+    config.resources.iter().enumerate().map(compile).collect()
 }

@@ -66,12 +66,21 @@ impl ByResource {
     /// Forgets every resource but these.
     pub(super) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
         let is_kept = |key: &str| key == NO_RESOURCE || is_kept(key);
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|key, counted| {
-            let presented = counted.wrong_audience.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = Vec::new();
+        // To look takes long where there are many, and everybody may go on counting meanwhile.
+        for (key, counted) in self.read().iter() {
+            let mut presented = counted.wrong_audience.lock().unwrap_or_else(PoisonError::into_inner);
             presented.retain(|key, _| is_kept(key));
-            is_kept(key)
-        });
+            if !is_kept(key) {
+                gone.push(Arc::clone(key));
+            }
+        }
+        for key in gone {
+            let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            let forgotten = all.remove(&key);
+            drop(all);
+            drop(forgotten);
+        }
     }
 
     fn of(&self, resource: Option<&Arc<str>>, count: impl FnOnce(&Counted)) {

@@ -19,12 +19,15 @@ pub(super) fn advise(
     server: Option<&WrittenServer>,
 ) {
     advise_on_keys(reader, resources);
-    let mut keys: HashMap<String, &WrittenResource> = HashMap::new();
-    for written in resources {
-        keys.entry(near(&written.key)).or_insert(written);
+    let ignored = issuers.0.iter().filter_map(|written| written.issuer.as_ref()).map(|one| &one.ignore_audiences);
+    if resources.iter().any(|written| !written.audiences.is_empty()) || ignored.into_iter().any(|one| !one.is_empty()) {
+        let mut keys: HashMap<String, &WrittenResource> = HashMap::new();
+        for written in resources {
+            keys.entry(near(&written.key)).or_insert(written);
+        }
+        advise_on_audiences(reader, &keys, resources);
+        advise_on_ignored(reader, &keys, issuers);
     }
-    advise_on_audiences(reader, &keys, resources);
-    advise_on_ignored(reader, &keys, issuers);
     advise_on_issuers(reader, issuers);
     advise_on_own(reader, issuers, server);
 }
@@ -65,6 +68,9 @@ fn advise_on_keys(reader: &mut Reader, resources: &[WrittenResource]) {
 fn advise_on_audiences(reader: &mut Reader, keys: &HashMap<String, &WrittenResource>, resources: &[WrittenResource]) {
     let mut seen: HashMap<(usize, String), (&str, Place, &WrittenResource)> = HashMap::new();
     for written in resources {
+        if written.audiences.is_empty() {
+            continue;
+        }
         let own = near(&written.key);
         for (issuer, audience, place) in &written.audiences {
             let name = near(audience);

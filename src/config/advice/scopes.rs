@@ -1,5 +1,6 @@
 //! Scopes that are asked for and that no token can carry, because no issuer's scopes are mapped to them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::super::fault::FaultKind;
@@ -53,7 +54,7 @@ pub(super) fn advise(
 
 /// The only scopes that tokens of an issuer can have here; nothing if they can have any.
 fn worth<'r>(entry: &'r ResourceIssuer, issuers: &Issuers) -> Option<Vec<&'r str>> {
-    let claims = entry.claims.clone().unwrap_or_else(|| issuers.claims(entry.issuer));
+    let claims = entry.claims.as_ref().map_or_else(|| issuers.claims(entry.issuer), Cow::Borrowed);
     let mapped: Vec<_> = match (&entry.scope_map, claims.scope.is_empty()) {
         // Tokens without a scope claim have what `scopes_if_none` says, whatever the map.
         (_, true) => Vec::new(),

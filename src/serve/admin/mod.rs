@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use keys::KeyKeeper;
-pub use orders::{Order, Orders, Outcome};
+pub use orders::{Order, Orders, Outcome, milliseconds};
 pub use readiness::Readiness;
 use socket::Bounded;
 

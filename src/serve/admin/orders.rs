@@ -1,6 +1,7 @@
 //! `POST /reload`: an operator's order to read the configuration again, and what came of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use axum::Json;
@@ -30,6 +31,8 @@ pub enum Outcome {
         needs_restart: Vec<String>,
         /// What somebody should look at all the same.
         warnings: Vec<Fault>,
+        /// How long it took, from the moment at which the files were known to have settled.
+        took: Duration,
     },
     /// It changed nothing.
     Refused {
@@ -84,11 +87,12 @@ impl Outcome {
     /// As `POST /reload` answers it.
     pub fn as_json(&self) -> Value {
         match self {
-            Self::Adopted { generation, changed, needs_restart, warnings } => json!({
+            Self::Adopted { generation, changed, needs_restart, warnings, took } => json!({
                 "generation": generation,
                 "changed": changed,
                 "needs_restart": needs_restart,
                 "warnings": warnings,
+                "took_ms": milliseconds(*took),
             }),
             Self::Refused { generation, faults } => {
                 json!({ "generation": generation, "faults": faults.0 })
@@ -102,6 +106,11 @@ impl Outcome {
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
+}
+
+/// A duration in milliseconds, as answers and logs tell it: to a tenth.
+pub fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
 }
 
 pub(super) async fn reload(State(asked): State<Asked>) -> Response {

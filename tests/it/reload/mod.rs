@@ -16,6 +16,7 @@ use crate::issuer::Issuer;
 
 mod carried;
 mod files;
+mod many;
 mod orders;
 mod removal;
 mod storm;
