@@ -147,6 +147,16 @@ impl Gate {
 
     /// The subject of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.
     pub fn subject(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<String> {
+        self.with_subject(resource, token, |subject| subject.to_string())
+    }
+
+    /// The same for whoever prints it himself.
+    pub(super) fn with_subject<T>(
+        &self,
+        resource: Option<ResourceId>,
+        token: &GenuineToken,
+        print: impl FnOnce(Subject<'_>) -> T,
+    ) -> Option<T> {
         let trusted = self.trusted.keyring(token.issuer()).issuer();
         let issuer = match trusted.subjects {
             SubjectForm::Qualified => Some(&trusted.name),
@@ -156,7 +166,7 @@ impl Gate {
             Some(entry) => entry.subject(token),
             None => token.subject().map(Cow::Borrowed),
         };
-        Some(Subject { issuer, value: &value? }.to_string())
+        Some(print(Subject { issuer, value: &value? }))
     }
 
     /// Whether a token's subject, as it is printed, would read like somebody else's.
@@ -173,13 +183,23 @@ impl Gate {
 
     /// The client of a genuine token as it is printed, with its issuer; the resource may say where its issuer keeps it.
     pub fn client(&self, resource: Option<ResourceId>, token: &GenuineToken) -> Option<String> {
+        self.with_client(resource, token, |client| client.to_string())
+    }
+
+    /// The same for whoever prints it himself.
+    pub(super) fn with_client<T>(
+        &self,
+        resource: Option<ResourceId>,
+        token: &GenuineToken,
+        print: impl FnOnce(ClientRef<'_>) -> T,
+    ) -> Option<T> {
         let is_own = self.trusted.own() == Some(token.issuer());
         let issuer = Some(&self.trusted.keyring(token.issuer()).issuer().name).filter(|_| !is_own);
         let id = match self.entry(resource, token) {
             Some(entry) => entry.client(token),
             None => token.client().map(Cow::Borrowed),
         };
-        Some(ClientRef { issuer, id: &id? }.to_string())
+        Some(print(ClientRef { issuer, id: &id? }))
     }
 
     /// The scopes of a genuine token that count at a resource: as the resource calls them, and only those it declares.

@@ -12,6 +12,7 @@ mod decide;
 mod demands;
 mod denial;
 mod gate;
+mod identity;
 mod metadata;
 mod owned;
 mod permit;

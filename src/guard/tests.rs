@@ -79,7 +79,7 @@ impl Bench {
         let Decision::Forward(permit) = self.ask(Method::GET, "/", claims) else {
             panic!("the request is good");
         };
-        let headers = permit.identity_headers(&self.gate).into_iter();
+        let headers = permit.identity_headers(&self.gate);
         headers.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
     }
 }

@@ -52,7 +52,11 @@ pub struct Subject<'a> {
 impl fmt::Display for Subject<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.issuer {
-            Some(issuer) => write!(formatter, "{issuer}|{}", self.value),
+            Some(issuer) => {
+                formatter.write_str(issuer.as_str())?;
+                formatter.write_str("|")?;
+                formatter.write_str(self.value)
+            }
             None => formatter.write_str(self.value),
         }
     }
@@ -72,7 +76,11 @@ pub struct ClientRef<'a> {
 impl fmt::Display for ClientRef<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.issuer {
-            Some(issuer) => write!(formatter, "{issuer}|{}", self.id),
+            Some(issuer) => {
+                formatter.write_str(issuer.as_str())?;
+                formatter.write_str("|")?;
+                formatter.write_str(self.id)
+            }
             None => formatter.write_str(self.id),
         }
     }

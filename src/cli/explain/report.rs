@@ -102,7 +102,7 @@ impl Report {
             UpstreamTarget::Rewritten(target) => &**target,
         };
         let origin = upstream.map_or(String::new(), |url| url.origin().ascii_serialization());
-        let headers = permit.identity_headers(gate).into_iter();
+        let headers = permit.identity_headers(gate);
         let readable = |value: &http::HeaderValue| printable(&String::from_utf8_lossy(value.as_bytes()));
         let forwarded = Forwarded {
             url: shown(&format!("{origin}{target}")),

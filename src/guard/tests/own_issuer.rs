@@ -121,7 +121,7 @@ fn root() -> GrantId {
 fn a_token_of_our_own_opens_its_api_and_tells_its_names_as_they_are() {
     let own = Own::with("    identity_headers: { X-User: sub, X-Client: client_id, X-Scope: scope }\n");
     let Decision::Forward(permit) = own.ask(&own.minted("app", root()).0) else { panic!("the token is good") };
-    let headers = permit.identity_headers(&own.gate);
+    let headers = permit.identity_headers(&own.gate).collect::<Vec<_>>();
     let shown: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
     assert_eq!(shown, [("x-user", "corp|alice"), ("x-client", "app"), ("x-scope", "read")]);
 }
