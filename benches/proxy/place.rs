@@ -10,6 +10,9 @@ use crate::machine::Machine;
 use crate::options::Protocol;
 use crate::tokens::{Algorithm, HOST, Provider};
 
+/// What the folder of a run is called, before its process's number.
+const FOLDER: &str = "narrowgate-bench-proxy-";
+
 /// What every contender is started with.
 pub struct Place {
     pub machine: Machine,
@@ -31,7 +34,8 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// Makes it, with key set, public keys and the certificate of the site in it.
     pub fn new(provider: &Provider) -> Self {
-        let folder = Self(std::env::temp_dir().join(format!("narrowgate-bench-proxy-{}", std::process::id())));
+        sweep();
+        let folder = Self(std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id())));
         std::fs::create_dir_all(&folder.0).expect("the temporary folder can be written");
         folder.write("jwks.json", &provider.jwks());
         for algorithm in Algorithm::ALL {
@@ -59,6 +63,18 @@ impl Folder {
     /// Reads a file back.
     pub fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).expect("it was written before")
+    }
+}
+
+/// Removes what runs have left behind that were killed.
+fn sweep() {
+    let folders = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().filter_map(Result::ok);
+    for folder in folders {
+        let name = folder.file_name().to_string_lossy().into_owned();
+        let process = name.strip_prefix(FOLDER).and_then(|process| process.parse::<u32>().ok());
+        if process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists()) {
+            let _ = std::fs::remove_dir_all(folder.path());
+        }
     }
 }
 
