@@ -39,8 +39,9 @@ const BACKLOG: u32 = 1024;
 const REST: Duration = Duration::from_millis(50);
 /// How long answers that are written may still be on their way when everything else has ended.
 const FLUSH: Duration = Duration::from_secs(1);
-/// Idle connections to upstreams that are kept, all upstreams together.
-const POOL: usize = 1024;
+/// Idle connections to upstreams that are kept for each worker, all upstreams together: a machine of more cores has more
+/// requests under way.
+const POOL: usize = 512;
 
 /// Why a listener cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -335,8 +336,7 @@ fn server_conf() -> ServerConf {
     ServerConf {
         threads,
         max_retries: ATTEMPTS,
-        // Pingora multiplies it by the threads.
-        upstream_keepalive_pool_size: POOL.div_ceil(threads),
+        upstream_keepalive_pool_size: POOL,
         ..ServerConf::default()
     }
 }
