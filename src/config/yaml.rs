@@ -11,7 +11,7 @@ use granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span
 
 use super::fault::{FaultLog, Place, brief};
 
-mod common;
+mod usual;
 
 /// The longest file, in bytes.
 pub(super) const MAX_BYTES: usize = 64 << 20;
@@ -96,7 +96,7 @@ pub(super) fn parse(text: &str, log: &mut FaultLog) -> Option<Node> {
         log.syntax(START, "the file is longer than 64 MiB", "a configuration is shorter; is this the right file?");
         return None;
     }
-    if let Some(root) = common::read(text) {
+    if let Some(root) = usual::read(text) {
         return Some(root);
     }
     parse_whole(text, log)

@@ -1,4 +1,4 @@
-//! The shape of YAML that configurations mostly have, read directly: block mappings and lists, flow collections, scalars of
+//! The usual YAML of configurations, read directly: block mappings and lists, flow collections, scalars of
 //! one line.
 //!
 //! It tells no fault and decides nothing: whatever it is not sure of, every mistake among it, it leaves to the whole parser,
@@ -10,176 +10,28 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use super::{Key, Kind, MAX_NODES, Mapping, Node, Place, Scalar};
+use super::{Key, Kind, Mapping, Node, Place, Scalar};
 
-/// How deep lists and mappings may lie in each other here; less than what the whole parser takes.
-const MAX_DEPTH: usize = 24;
-/// The longest key, in bytes; the whole parser takes 1024 characters.
-const MAX_KEY: usize = 512;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use scan::{Around, Scan, Word};
+
 /// From how many entries on keys are looked up, and not compared one by one.
 const MANY: usize = 16;
 
 /// The root of the document; nothing if the whole parser has to say what the text means.
 pub(super) fn read(text: &str) -> Option<Node> {
-    let is_plain = |byte: u8| byte == b'\n' || (byte >= b' ' && byte != 0x7f);
-    if !text.bytes().all(is_plain) {
-        return None;
-    }
-    let is_ascii = text.is_ascii();
-    if !is_ascii && !text.chars().all(|c| c.is_ascii() || is_letter(c)) {
-        return None;
-    }
-    let mut scan = Scan { bytes: text.as_bytes(), text, at: 0, line: 1, line_start: 0, is_ascii, nodes: 0, depth: 0 };
+    let mut scan = Scan::of(text)?;
     if scan.next_line()? != Some(0) {
         return None;
     }
     let root = scan.mapping(0)?;
-    let is_whole = scan.at == scan.bytes.len();
-    is_whole.then_some(root)
+    scan.here().is_none().then_some(root)
 }
 
-/// A character beyond ASCII that stands in scalars and comments without meaning anything to YAML.
-fn is_letter(c: char) -> bool {
-    matches!(c, '\u{a1}'..='\u{1fff}' | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{d7ff}' | '\u{1f300}'..='\u{1faff}')
-}
-
-struct Scan<'t> {
-    text: &'t str,
-    bytes: &'t [u8],
-    at: usize,
-    line: usize,
-    line_start: usize,
-    is_ascii: bool,
-    nodes: usize,
-    depth: usize,
-}
-
-/// A scalar of one line.
-struct Word<'t> {
-    place: Place,
-    text: &'t str,
-    plain: bool,
-}
-
-/// Where a scalar stands, which decides what ends it.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Around {
-    Block,
-    Flow,
-}
-
-impl<'t> Scan<'t> {
-    fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn behind(&self, distance: usize) -> Option<u8> {
-        self.bytes.get(self.at + distance).copied()
-    }
-
-    /// Whether nothing, a blank or the end of the line stands so far behind.
-    fn is_blank_behind(&self, distance: usize) -> bool {
-        matches!(self.behind(distance), None | Some(b' ' | b'\n'))
-    }
-
-    fn is_item(&self) -> bool {
-        self.peek() == Some(b'-') && self.is_blank_behind(1)
-    }
-
-    fn column(&self) -> usize {
-        self.at - self.line_start
-    }
-
-    fn place(&self) -> Place {
-        let before = match self.is_ascii {
-            true => self.column(),
-            false => self.text[self.line_start..self.at].chars().count(),
-        };
-        Place { line: self.line, column: before + 1 }
-    }
-
-    fn count(&mut self, more: usize) -> Option<()> {
-        self.nodes += more;
-        (self.nodes <= MAX_NODES).then_some(())
-    }
-
-    fn blanks(&mut self) {
-        while self.peek() == Some(b' ') {
-            self.at += 1;
-        }
-    }
-
-    fn comment(&mut self) {
-        let length = self.bytes[self.at..].iter().position(|byte| *byte == b'\n');
-        self.at += length.unwrap_or(self.bytes.len() - self.at);
-    }
-
-    /// Goes behind the end of a line, of which nothing but a comment may be left.
-    fn end_line(&mut self) -> Option<()> {
-        let from = self.at;
-        self.blanks();
-        if self.peek() == Some(b'#') && self.at > from {
-            self.comment();
-        }
-        match self.peek() {
-            None => Some(()),
-            Some(b'\n') => {
-                self.begin_line();
-                Some(())
-            }
-            Some(_) => None,
-        }
-    }
-
-    fn begin_line(&mut self) {
-        self.at += 1;
-        self.line += 1;
-        self.line_start = self.at;
-    }
-
-    /// Goes to the next line that says something, and gives its indentation; nothing at the end of the text.
-    #[expect(clippy::option_option, reason = "the outer one is whether we are sure")]
-    fn next_line(&mut self) -> Option<Option<usize>> {
-        loop {
-            self.blanks();
-            match self.peek() {
-                None => return Some(None),
-                Some(b'#') => self.comment(),
-                Some(b'\n') => self.begin_line(),
-                Some(b'%') if self.column() == 0 => return None,
-                Some(b'.') if self.column() == 0 && self.ends_here() => self.at = self.bytes.len(),
-                Some(b'-' | b'.') if self.column() == 0 && self.is_mark() => return None,
-                Some(_) => return Some(Some(self.column())),
-            }
-        }
-    }
-
-    /// Whether a document could begin or end here.
-    fn is_mark(&self) -> bool {
-        let rest = &self.bytes[self.at..];
-        rest.starts_with(b"---") || rest.starts_with(b"...")
-    }
-
-    /// Whether the document ends here by its mark, and nothing but comments follows.
-    fn ends_here(&self) -> bool {
-        let mut lines = self.text[self.at..].split('\n');
-        let says_nothing =
-            |line: &str| line.trim_start_matches(' ').is_empty() || line.trim_start_matches(' ').starts_with('#');
-        lines.next() == Some("...") && lines.all(says_nothing)
-    }
-
-    /// What follows a line that ends here, and its indentation.
-    #[expect(clippy::option_option, reason = "the outer one is whether we are sure")]
-    fn following(&mut self) -> Option<Option<usize>> {
-        self.end_line()?;
-        self.next_line()
-    }
-
-    fn enter(&mut self) -> Option<()> {
-        self.depth += 1;
-        (self.depth <= MAX_DEPTH).then_some(())
-    }
-
+impl Scan<'_> {
     /// A mapping whose keys stand in this column; the first one is here.
     fn mapping(&mut self, indent: usize) -> Option<Node> {
         self.enter()?;
@@ -243,11 +95,6 @@ impl<'t> Scan<'t> {
         Some((mapping, self.here()))
     }
 
-    /// The indentation of the line that was gone to last; nothing at the end of the text.
-    fn here(&self) -> Option<usize> {
-        (self.at < self.bytes.len()).then(|| self.column())
-    }
-
     /// A list whose `-` stand in this column.
     #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn list(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
@@ -290,56 +137,10 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// Whether a key stands here; the line is looked at and not left.
-    fn is_key(&mut self) -> bool {
-        let (at, nodes) = (self.at, self.nodes);
-        let is_key = self.key(Around::Block).is_some();
-        (self.at, self.nodes) = (at, nodes);
-        is_key
-    }
-
-    /// A key, and the `:` behind it.
-    fn key(&mut self, around: Around) -> Option<Word<'t>> {
-        let from = self.at;
-        let key = self.word(around)?;
-        let is_usable = self.at - from <= MAX_KEY && !(key.plain && key.text == "<<") && !key.text.contains("${");
-        if !is_usable || self.peek() != Some(b':') || !self.is_blank_behind(1) {
-            return None;
-        }
-        self.at += 1;
-        Some(key)
-    }
-
     fn scalar(&mut self, around: Around) -> Option<Node> {
         let Word { place, text, plain } = self.word(around)?;
         self.count(1)?;
         Some(node(place, Kind::Scalar(Scalar { text: text.to_owned(), written: None, plain })))
-    }
-
-    /// A scalar, in quotes or without; what stands behind it is the caller's to judge.
-    fn word(&mut self, around: Around) -> Option<Word<'t>> {
-        let place = self.place();
-        let from = self.at;
-        match self.peek()? {
-            quote @ (b'"' | b'\'') => {
-                let inside = &self.bytes[from + 1..];
-                let length = inside.iter().position(|byte| *byte == quote || matches!(byte, b'\n' | b'\\'))?;
-                self.at = from + length + 2;
-                let is_doubled = self.peek() == Some(quote);
-                // A backslash is itself in single quotes, and may as well be left to others.
-                if inside[length] != quote || is_doubled {
-                    return None;
-                }
-                Some(Word { place, text: &self.text[from + 1..from + 1 + length], plain: false })
-            }
-            b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'%'
-            | b'@' | b'`' | b'\n' | b' ' => None,
-            _ => {
-                let length = plain_length(&self.bytes[from..], around);
-                self.at = from + length;
-                Some(Word { place, text: &self.text[from..self.at], plain: true })
-            }
-        }
     }
 
     /// A list or mapping in brackets, which stands in a block with this indentation.
@@ -419,24 +220,6 @@ fn node(place: Place, kind: Kind) -> Node {
     Node { place, owner: place, kind }
 }
 
-/// How long a scalar without quotes is that begins here.
-fn plain_length(bytes: &[u8], around: Around) -> usize {
-    let mut end = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let next = || bytes.get(at + 1).copied().unwrap_or(b'\n');
-        match byte {
-            b'\n' => break,
-            b' ' => continue,
-            b'#' if end < at => break,
-            b':' if matches!(next(), b' ' | b'\n') => break,
-            b',' | b'[' | b']' | b'{' | b'}' if around == Around::Flow => break,
-            b':' if around == Around::Flow && matches!(next(), b',' | b'[' | b']' | b'{' | b'}') => break,
-            _ => end = at + 1,
-        }
-    }
-    end
-}
-
 /// Entries of a mapping, none twice.
 #[derive(Default)]
 struct Entries<'t> {
@@ -461,6 +244,3 @@ impl<'t> Entries<'t> {
         is_new.then_some(())
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -55,7 +55,7 @@ fn agrees(text: &str) {
 }
 
 #[test]
-fn the_common_shape_is_read_directly() {
+fn the_usual_shape_is_read_directly() {
     assert!(read(CONFIGURATION).is_some());
     agrees(CONFIGURATION);
     for text in
