@@ -28,6 +28,9 @@ const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection")
 const NOT_PASSED_ON: [HeaderName; 9] =
     [CONNECTION, EXPECT, HTTP2_SETTINGS, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_CONNECTION, TE, TRAILER, UPGRADE];
 
+/// About how many fields the gateway adds.
+const OURS: usize = 8;
+
 /// Rewrites `upstream`, Pingora's copy of the request. It is a fresh copy at every try, so this is done at every try.
 ///
 /// # Errors
@@ -41,6 +44,8 @@ pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut
     let trace = trace(&received.headers);
     fields::edit(upstream, |parts| {
         clean(&mut parts.headers, exchange, permit);
+        // Once, and not at every other one of them.
+        parts.headers.reserve(OURS);
         tidy_cookies(&mut parts.headers)?;
         write_ours(&mut parts.headers, received, exchange, permit, parts.version == Version::HTTP_2)?;
         if trace.is_none() {

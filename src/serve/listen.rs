@@ -333,10 +333,5 @@ async fn tell_endings(current: Arc<Current>, under_way: UnderWay, mut stopping: 
 
 fn server_conf() -> ServerConf {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ServerConf {
-        threads,
-        max_retries: ATTEMPTS,
-        upstream_keepalive_pool_size: POOL,
-        ..ServerConf::default()
-    }
+    ServerConf { threads, max_retries: ATTEMPTS, upstream_keepalive_pool_size: POOL, ..ServerConf::default() }
 }
