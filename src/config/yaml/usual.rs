@@ -58,7 +58,6 @@ impl Scan<'_> {
     }
 
     /// What stands behind a key of a mapping with this indentation, and the indentation of what follows.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn value(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         self.blanks();
         if matches!(self.peek(), None | Some(b'\n' | b'#')) {
@@ -86,7 +85,6 @@ impl Scan<'_> {
     }
 
     /// A collection that begins in a line of its own, in this column.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn block(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         if self.is_item() {
             return self.list(indent);
@@ -96,7 +94,6 @@ impl Scan<'_> {
     }
 
     /// A list whose `-` stand in this column.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn list(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         self.enter()?;
         let place = self.place();
