@@ -67,7 +67,7 @@ impl Scan<'_> {
                 at if at > indent => self.block(at),
                 at if at == indent && self.is_item() => {
                     let (list, next) = self.list(at)?;
-                    let place = first_place(&list).unwrap_or(list.place);
+                    let place = first_place(&list)?;
                     Some((Node { place, ..list }, next))
                 }
                 _ => None,
@@ -208,7 +208,8 @@ impl Scan<'_> {
 /// Where the whole parser says that a list begins which stands as far left as its key.
 fn first_place(list: &Node) -> Option<Place> {
     match &list.kind {
-        Kind::Sequence(items) => items.first().map(|item| item.place),
+        // Where the first item is in another line, it has another rule.
+        Kind::Sequence(items) => items.first().map(|item| item.place).filter(|first| first.line == list.place.line),
         _ => None,
     }
 }
