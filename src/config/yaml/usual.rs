@@ -58,7 +58,6 @@ impl Scan<'_> {
     }
 
     /// What stands behind a key of a mapping with this indentation, and the indentation of what follows.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn value(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         self.blanks();
         if matches!(self.peek(), None | Some(b'\n' | b'#')) {
@@ -68,7 +67,7 @@ impl Scan<'_> {
                 at if at > indent => self.block(at),
                 at if at == indent && self.is_item() => {
                     let (list, next) = self.list(at)?;
-                    let place = first_place(&list).unwrap_or(list.place);
+                    let place = first_place(&list)?;
                     Some((Node { place, ..list }, next))
                 }
                 _ => None,
@@ -86,7 +85,6 @@ impl Scan<'_> {
     }
 
     /// A collection that begins in a line of its own, in this column.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn block(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         if self.is_item() {
             return self.list(indent);
@@ -96,7 +94,6 @@ impl Scan<'_> {
     }
 
     /// A list whose `-` stand in this column.
-    #[expect(clippy::type_complexity, reason = "a node, and where the next line begins")]
     fn list(&mut self, indent: usize) -> Option<(Node, Option<usize>)> {
         self.enter()?;
         let place = self.place();
@@ -211,7 +208,8 @@ impl Scan<'_> {
 /// Where the whole parser says that a list begins which stands as far left as its key.
 fn first_place(list: &Node) -> Option<Place> {
     match &list.kind {
-        Kind::Sequence(items) => items.first().map(|item| item.place),
+        // Where the first item is in another line, it has another rule.
+        Kind::Sequence(items) => items.first().map(|item| item.place).filter(|first| first.line == list.place.line),
         _ => None,
     }
 }

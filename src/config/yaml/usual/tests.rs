@@ -108,6 +108,7 @@ fn what_needs_the_whole_parser_is_left_to_it() {
         "a: \u{feff}",
         "a: { \"b\":1 }",
         "- - a",
+        "a:\n-\n  b: 1",
         "a: [b\n  c]",
         "a: \"b\"c",
         "a: [1]]",
