@@ -7,7 +7,7 @@
 
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use crate::config::Limits;
 use crate::oauth::{Reason, Rejection};
@@ -24,15 +24,8 @@ pub(super) fn judge_head(head: &[u8], limits: &Limits) -> Result<(), Rejection> 
     let mut begun = false;
     let mut rest = head;
     while !rest.is_empty() {
-        let end = memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-        let (line, behind) = rest.split_at(end);
+        let (line, behind) = split_line(rest)?;
         rest = behind;
-        let Some(line) = line.strip_suffix(b"\r\n") else {
-            return Err(invalid("a line ends without CR LF"));
-        };
-        if memchr(b'\r', line).is_some() {
-            return Err(invalid("a line holds a bare CR"));
-        }
         if line.is_empty() {
             continue;
         }
@@ -73,6 +66,15 @@ pub(super) fn judge_fields(headers: &HeaderMap, limits: &Limits) -> Result<(), R
 /// The length that a request announces, if it does. Call it on a head that was judged.
 pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH).and_then(|value: &HeaderValue| value.to_str().ok()?.parse().ok())
+}
+
+/// The first line without its end, and what is behind it. One look over the bytes finds every CR and every LF.
+fn split_line(head: &[u8]) -> Result<(&[u8], &[u8]), Rejection> {
+    match memchr2(b'\r', b'\n', head) {
+        Some(end) if head[end..].starts_with(b"\r\n") => Ok((&head[..end], &head[end + 2..])),
+        Some(end) if head[end] == b'\r' => Err(invalid("a line holds a bare CR")),
+        Some(_) | None => Err(invalid("a line ends without CR LF")),
+    }
 }
 
 fn judge_counts(fields: usize, lengths: usize, codings: usize, limits: &Limits) -> Result<(), Rejection> {
