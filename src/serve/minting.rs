@@ -3,7 +3,7 @@
 //! Whoever mints does it here: the endpoints of our issuer, the gate that narrows, and operators. Deliberately absent: who
 //! may have which token, which was decided when there is a [`Grant`].
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::clock::Timestamp;
 use crate::issuer::{Grant, Policy};
@@ -22,16 +22,55 @@ pub fn mint(policy: &Policy<'_>, grant: &Grant, keys: &SigningKeys, now: Timesta
     grant.access_token(policy, now)?.sign(keys, algorithm)
 }
 
-/// The members of a token response: what it is, how long it lives, and what it opens (RFC 6749 §5.1).
-pub fn answer(minted: &MintedToken) -> Value {
-    let said = minted.access_token();
-    json!({
-        "access_token": minted.expose(),
-        "token_type": "Bearer",
-        "expires_in": minted.expires_in().as_secs(),
-        "scope": said.scope().unwrap_or_default(),
-        "resource": [said.audience().as_str()],
-    })
+/// A token response (RFC 6749 §5.1, RFC 8693 §2.2): what the token is, how long it lives, and what it opens. It has the token
+/// in it, so it goes to whoever asked and nowhere else.
+#[derive(Serialize)]
+pub struct TokenResponse<'a> {
+    access_token: &'a str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    resource: [&'a str; 1],
+    scope: &'a str,
+    token_type: &'static str,
+}
+
+impl<'a> TokenResponse<'a> {
+    /// The response that brings this token.
+    pub fn of(minted: &'a MintedToken) -> Self {
+        let said = minted.access_token();
+        Self {
+            access_token: minted.expose(),
+            expires_in: minted.expires_in().as_secs(),
+            issued_token_type: None,
+            refresh_token: None,
+            resource: [said.audience().as_str()],
+            scope: said.scope().unwrap_or_default(),
+            token_type: "Bearer",
+        }
+    }
+
+    /// With what an exchange calls the token that it brings.
+    pub(super) fn with_issued_type(self, issued_token_type: Option<&'static str>) -> Self {
+        Self { issued_token_type, ..self }
+    }
+
+    /// With the refresh token for the next one.
+    pub(super) fn with_refresh_token(self, refresh_token: Option<&'a str>) -> Self {
+        Self { refresh_token, ..self }
+    }
+
+    /// Its JSON, in one buffer that does not grow.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        /// Names, marks and everything of a fixed length.
+        const AROUND: usize = 256;
+        let texts = [self.access_token, self.scope, self.resource[0], self.refresh_token.unwrap_or_default()];
+        let mut json = Vec::with_capacity(AROUND + texts.iter().map(|text| text.len()).sum::<usize>());
+        serde_json::to_writer(&mut json, self).expect("texts and numbers under names are always JSON");
+        json
+    }
 }
 
 /// A token that was minted because somebody asked for it.
