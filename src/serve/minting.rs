@@ -27,6 +27,13 @@ pub fn mint(policy: &Policy<'_>, grant: &Grant, keys: &SigningKeys, now: Timesta
 #[derive(Serialize)]
 pub struct TokenResponse<'a> {
     access_token: &'a str,
+    #[serde(flatten)]
+    rest: Rest<'a>,
+}
+
+/// What stands beside the token.
+#[derive(Serialize)]
+struct Rest<'a> {
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'static str>,
@@ -41,34 +48,44 @@ impl<'a> TokenResponse<'a> {
     /// The response that brings this token.
     pub fn of(minted: &'a MintedToken) -> Self {
         let said = minted.access_token();
-        Self {
-            access_token: minted.expose(),
+        let rest = Rest {
             expires_in: minted.expires_in().as_secs(),
             issued_token_type: None,
             refresh_token: None,
             resource: [said.audience().as_str()],
             scope: said.scope().unwrap_or_default(),
             token_type: "Bearer",
-        }
+        };
+        Self { access_token: minted.expose(), rest }
     }
 
     /// With what an exchange calls the token that it brings.
-    pub(super) fn with_issued_type(self, issued_token_type: Option<&'static str>) -> Self {
-        Self { issued_token_type, ..self }
+    pub(super) fn with_issued_type(mut self, issued_token_type: Option<&'static str>) -> Self {
+        self.rest.issued_token_type = issued_token_type;
+        self
     }
 
     /// With the refresh token for the next one.
-    pub(super) fn with_refresh_token(self, refresh_token: Option<&'a str>) -> Self {
-        Self { refresh_token, ..self }
+    pub(super) fn with_refresh_token(mut self, refresh_token: Option<&'a str>) -> Self {
+        self.rest.refresh_token = refresh_token;
+        self
     }
 
-    /// Its JSON, in one buffer that does not grow.
+    /// Its JSON, in one buffer that does not grow. The token is put in as it is, as base64url and dots need no escape and
+    /// most of the answer is the token.
     pub(super) fn to_json(&self) -> Vec<u8> {
         /// Names, marks and everything of a fixed length.
         const AROUND: usize = 256;
-        let texts = [self.access_token, self.scope, self.resource[0], self.refresh_token.unwrap_or_default()];
+        let Rest { resource, scope, refresh_token, .. } = &self.rest;
+        let texts = [self.access_token, scope, resource[0], refresh_token.unwrap_or_default()];
         let mut json = Vec::with_capacity(AROUND + texts.iter().map(|text| text.len()).sum::<usize>());
-        serde_json::to_writer(&mut json, self).expect("texts and numbers under names are always JSON");
+        json.extend_from_slice(br#"{"access_token":""#);
+        json.extend_from_slice(self.access_token.as_bytes());
+        json.push(b'"');
+        let behind = json.len();
+        serde_json::to_writer(&mut json, &self.rest).expect("texts and numbers under names are always JSON");
+        // They are members of the same object.
+        json[behind] = b',';
         json
     }
 }
@@ -100,5 +117,26 @@ impl Issued<'_> {
         if let Some(pool) = resource.and_then(|resource| snapshot.upstreams.get(resource.0)) {
             metrics.token_issued(self.grant, pool.resource());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_a_member_like_every_other() {
+        let rest = Rest {
+            expires_in: 300,
+            issued_token_type: None,
+            refresh_token: Some("r"),
+            resource: [r#"urn:a"b"#],
+            scope: r"a",
+            token_type: "Bearer",
+        };
+        let response = TokenResponse { access_token: "e30.e30.x-_", rest };
+        assert_eq!(response.to_json(), serde_json::to_vec(&response).unwrap());
+        let response = response.with_refresh_token(None).with_issued_type(Some("urn:x"));
+        assert_eq!(response.to_json(), serde_json::to_vec(&response).unwrap());
     }
 }

@@ -251,7 +251,7 @@ mod tests {
     async fn together(writer: &Arc<Writer>, verbs: &[&'static str]) -> Vec<Result<u64, Failure>> {
         let held = writer.0.database.begin_write().unwrap();
         let mut asked = JoinSet::new();
-        for (number, worst) in verbs.iter().enumerate() {
+        for (number, worst) in verbs.iter().copied().enumerate() {
             let (writer, number) = (Arc::clone(writer), number as u64);
             let is_at_work = Arc::clone(&writer);
             asked.spawn(async move { (number, writer.write(put(number, worst)).await) });
