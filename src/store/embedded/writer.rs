@@ -42,10 +42,14 @@ pub(super) enum Failure {
 }
 
 /// Writes into one database, one transaction at a time.
-pub(super) struct Writer(Arc<Shared>);
-
-struct Shared {
+pub(super) struct Writer {
     database: Arc<Database>,
+    shared: Arc<Shared>,
+}
+
+/// What whoever is at work shares with those who come. He has no database of his own: once the last answer is there, nobody
+/// has the file open who does not have the store.
+struct Shared {
     queue: Mutex<Queue>,
     #[cfg(test)]
     commits: std::sync::atomic::AtomicUsize,
@@ -53,12 +57,18 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Box<dyn Write>>,
+    waiting: VecDeque<Waiting>,
     /// Whether somebody is at work, who will look here again.
     is_served: bool,
 }
 
-/// A write that waits, and whoever waits for it.
+/// A write that waits for its turn, and where it belongs.
+struct Waiting {
+    write: Box<dyn Write>,
+    database: Arc<Database>,
+}
+
+/// A write, and whoever waits for it.
 trait Write: Send {
     /// Does it; true if it has changed something. It may be asked again in another transaction, where this one came to nothing.
     fn run(&mut self, transaction: &WriteTransaction) -> Result<bool, redb::Error>;
@@ -80,13 +90,12 @@ struct Turn {
 
 impl Writer {
     pub(super) fn new(database: Arc<Database>) -> Self {
-        let queue = Mutex::default();
-        Self(Arc::new(Shared {
-            database,
-            queue,
+        let shared = Shared {
+            queue: Mutex::default(),
             #[cfg(test)]
             commits: Default::default(),
-        }))
+        };
+        Self { database, shared: Arc::new(shared) }
     }
 
     /// Does a write, and answers once it is on the disk.
@@ -96,12 +105,13 @@ impl Writer {
     ) -> Result<T, Failure> {
         let (answer, answered) = oneshot::channel();
         let is_served = {
-            let mut queue = self.0.queue();
-            queue.waiting.push_back(Box::new(Asked { verb, value: None, answer }));
+            let mut queue = self.shared.queue();
+            let write = Box::new(Asked { verb, value: None, answer });
+            queue.waiting.push_back(Waiting { write, database: Arc::clone(&self.database) });
             std::mem::replace(&mut queue.is_served, true)
         };
         if !is_served {
-            let turn = Turn { shared: Arc::clone(&self.0), is_over: false };
+            let turn = Turn { shared: Arc::clone(&self.shared), is_over: false };
             spawn_blocking(move || turn.serve());
         }
         answered.await.unwrap_or(Err(Failure::Ended))
@@ -117,7 +127,7 @@ impl Turn {
     }
 
     /// Those who are written together now; nothing if nobody waits, and then the turn is over.
-    fn next(&mut self) -> Option<Vec<Box<dyn Write>>> {
+    fn next(&mut self) -> Option<Vec<Waiting>> {
         let mut queue = self.shared.queue();
         let many = queue.waiting.len().min(AT_ONCE);
         if many == 0 {
@@ -146,24 +156,27 @@ impl Shared {
     }
 
     /// Writes them, and answers each. Where one of them fails, it takes nobody with it: then each is written alone.
-    fn write(&self, mut batch: Vec<Box<dyn Write>>) {
-        let ended = self.transact(&mut batch);
-        if ended.is_err() && batch.len() > 1 {
-            for mut write in batch {
-                let ended = self.transact(std::slice::from_mut(&mut write));
-                write.answer(ended);
-            }
-            return;
-        }
-        for write in batch {
-            write.answer(ended.clone());
+    fn write(&self, batch: Vec<Waiting>) {
+        let (mut writes, mut databases): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.write, waiting.database)).unzip();
+        // All have the same one.
+        let Some(database) = databases.pop() else { return };
+        drop(databases);
+        let together = self.transact(&database, &mut writes);
+        let ended: Vec<_> = match together.is_err() && writes.len() > 1 {
+            true => writes.iter_mut().map(|write| self.transact(&database, std::slice::from_mut(write))).collect(),
+            false => vec![together; writes.len()],
+        };
+        drop(database);
+        for (write, ended) in writes.into_iter().zip(ended) {
+            write.answer(ended);
         }
     }
 
     /// One transaction. Dropped on the way out of a failure, and then nothing of it is to be seen.
-    fn transact(&self, batch: &mut [Box<dyn Write>]) -> Result<(), Failure> {
+    fn transact(&self, database: &Database, batch: &mut [Box<dyn Write>]) -> Result<(), Failure> {
         let all = || -> Result<(), redb::Error> {
-            let transaction = self.database.begin_write()?;
+            let transaction = database.begin_write()?;
             let mut is_changed = false;
             for write in batch {
                 is_changed |= write.run(&transaction)?;
@@ -249,18 +262,18 @@ mod tests {
 
     /// Has so many write while nobody can, so that they wait together.
     async fn together(writer: &Arc<Writer>, verbs: &[&'static str]) -> Vec<Result<u64, Failure>> {
-        let held = writer.0.database.begin_write().unwrap();
+        let held = writer.database.begin_write().unwrap();
         let mut asked = JoinSet::new();
         for (number, worst) in verbs.iter().copied().enumerate() {
             let (writer, number) = (Arc::clone(writer), number as u64);
             let is_at_work = Arc::clone(&writer);
             asked.spawn(async move { (number, writer.write(put(number, worst)).await) });
             // The first is at work and waits for us, before any other one comes.
-            while number == 0 && !is_at_work.0.queue().is_alone_at_work() {
+            while number == 0 && !is_at_work.shared.queue().is_alone_at_work() {
                 yield_now().await;
             }
         }
-        while writer.0.queue().waiting.len() < verbs.len() - 1 {
+        while writer.shared.queue().waiting.len() < verbs.len() - 1 {
             yield_now().await;
         }
         drop(held);
@@ -271,7 +284,7 @@ mod tests {
 
     fn numbers(writer: &Writer) -> Vec<u64> {
         use redb::ReadableTable;
-        let table = writer.0.database.begin_read().unwrap().open_table(NUMBERS).unwrap();
+        let table = writer.database.begin_read().unwrap().open_table(NUMBERS).unwrap();
         table.iter().unwrap().map(|entry| entry.unwrap().0.value()).collect()
     }
 
@@ -281,8 +294,21 @@ mod tests {
         let answers = together(&writer, &["is good"; 64]).await;
         assert!(answers.iter().enumerate().all(|(number, answer)| *answer == Ok(number as u64)), "{answers:?}");
         assert_eq!(numbers(&writer).len(), 64);
-        assert_eq!(writer.0.commits.load(Ordering::Relaxed), 2, "one alone, and all who came while it waited");
-        assert!(!writer.0.queue().is_served);
+        assert_eq!(writer.shared.commits.load(Ordering::Relaxed), 2, "one alone, and all who came while it waited");
+        while writer.shared.queue().is_served {
+            yield_now().await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_at_work_has_what_whoever_was_answered_gives_up() {
+        for _ in 0..100 {
+            let writer = writer();
+            writer.write(put(1, "is good")).await.unwrap();
+            let database = Arc::downgrade(&writer.database);
+            drop(writer);
+            assert_eq!(database.strong_count(), 0);
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -308,11 +334,12 @@ mod tests {
     #[test]
     fn whoever_waits_in_a_process_that_ends_is_told() {
         let writer = Arc::new(writer());
-        drop(Turn { shared: Arc::clone(&writer.0), is_over: false });
+        drop(Turn { shared: Arc::clone(&writer.shared), is_over: false });
         let (answer, answered) = oneshot::channel();
-        writer.0.queue().waiting.push_back(Box::new(Asked { verb: put(1, "is good"), value: None, answer }));
-        drop(Turn { shared: Arc::clone(&writer.0), is_over: false });
+        let write = Box::new(Asked { verb: put(1, "is good"), value: None, answer });
+        writer.shared.queue().waiting.push_back(Waiting { write, database: Arc::clone(&writer.database) });
+        drop(Turn { shared: Arc::clone(&writer.shared), is_over: false });
         assert!(answered.blocking_recv().is_err());
-        assert!(!writer.0.queue().is_served);
+        assert!(!writer.shared.queue().is_served);
     }
 }
