@@ -14,7 +14,7 @@ use super::own_issuer::{Failed, OwnIssuer};
 use crate::app::keys;
 use crate::clock::Timestamp;
 use crate::issuer::{DevelopmentFault, DevelopmentToken, Policy, development_token};
-use crate::serve::minting::{answer, mint};
+use crate::serve::minting::{TokenResponse, mint};
 use crate::token::AudienceTable;
 
 /// Print an access token for any subject, for development
@@ -78,7 +78,8 @@ async fn issued(own: &OwnIssuer, wanted: DevelopmentToken) -> Result<Value, Fail
     let done = match keys::signing(&own.config, &own.server).await {
         Ok(keys) => {
             let minted = mint(&policy, &grant, &keys, Timestamp::now());
-            Ok(answer(&minted.map_err(|fault| Failed::Refused(fault.to_string()))?))
+            let minted = minted.map_err(|fault| Failed::Refused(fault.to_string()))?;
+            Ok(serde_json::json!(TokenResponse::of(&minted)))
         }
         Err(error) => Err(error),
     };

@@ -4,18 +4,18 @@
 //! Who the client is, is not part of it. Unknown parameters count for nothing.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::{CodeRequest, Form, RefreshRequest, Refusal, Wanted};
 use crate::config::GrantType;
 use crate::oauth::Scope;
-use crate::secret::Secret;
 
 /// The most scopes that one request may ask for.
 const MAX_SCOPES: usize = 128;
 
 /// A token request, well-formed and not judged yet.
 #[derive(Debug, Eq, PartialEq)]
-pub enum TokenRequest {
+pub enum TokenRequest<'f> {
     /// What a user granted, for the code that came of it.
     AuthorizationCode(CodeRequest),
     /// More of it.
@@ -27,19 +27,25 @@ pub enum TokenRequest {
         /// What it is to be exchanged for; names come as `resource` or as `audience`.
         wanted: Wanted,
         /// The token to exchange.
-        subject: PresentedToken,
+        subject: PresentedToken<'f>,
         /// A token that says who acts.
-        actor: Option<PresentedToken>,
+        actor: Option<PresentedToken<'f>>,
         /// What the answer calls the token that it brings.
         requested: TokenType,
     },
 }
 
-/// A token inside a request.
-#[derive(Debug, Eq, PartialEq)]
-pub struct PresentedToken {
-    /// Its text.
-    pub compact: Secret,
+/// A token inside a request. It never shows itself.
+#[derive(Eq, PartialEq)]
+pub struct PresentedToken<'f> {
+    /// Its text, where the form has it.
+    pub compact: &'f str,
+}
+
+impl fmt::Debug for PresentedToken<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PresentedToken(…)")
+    }
 }
 
 /// The kinds of token that can be exchanged (RFC 8693 §3). Ours are both.
@@ -66,14 +72,14 @@ impl TokenType {
     }
 }
 
-impl TokenRequest {
+impl<'f> TokenRequest<'f> {
     /// Reads a request from its form.
     ///
     /// # Errors
     ///
     /// [`Refusal::ParameterMissing`], [`Refusal::GrantTypeUnknown`], [`Refusal::ScopeMalformed`],
     /// [`Refusal::VerifierMalformed`], [`Refusal::ActorIncomplete`] or [`Refusal::TokenTypeUnsupported`].
-    pub fn read(form: &Form) -> Result<Self, Refusal> {
+    pub fn read(form: &'f Form<'_>) -> Result<Self, Refusal> {
         match grant_type(form)? {
             GrantType::AuthorizationCode => CodeRequest::read(form).map(Self::AuthorizationCode),
             GrantType::RefreshToken => RefreshRequest::read(form).map(Self::RefreshToken),
@@ -82,7 +88,7 @@ impl TokenRequest {
         }
     }
 
-    fn exchange(form: &Form) -> Result<Self, Refusal> {
+    fn exchange(form: &'f Form<'_>) -> Result<Self, Refusal> {
         let subject = presented(form, "subject_token", "subject_token_type")?;
         let actor = match (form.one("actor_token"), form.one("actor_token_type")) {
             (None, None) => None,
@@ -111,11 +117,11 @@ pub(super) fn wanted<'f>(form: &Form, names: impl Iterator<Item = &'f str>) -> R
     Ok(Wanted { names: names.map(str::to_owned).collect(), scopes })
 }
 
-fn presented(form: &Form, token: &str, kind: &str) -> Result<PresentedToken, Refusal> {
+fn presented<'f>(form: &'f Form<'_>, token: &str, kind: &str) -> Result<PresentedToken<'f>, Refusal> {
     let compact = form.one(token).ok_or(Refusal::ParameterMissing)?;
     // Both kinds are one, so it counts only that it is no other.
     TokenType::parse(form.one(kind).ok_or(Refusal::ParameterMissing)?)?;
-    Ok(PresentedToken { compact: Secret::new(compact) })
+    Ok(PresentedToken { compact })
 }
 
 /// Words with one space between them (RFC 6749 §3.3).
@@ -131,8 +137,10 @@ mod tests {
     const EXCHANGE: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&subject_token=hunter2\
         &subject_token_type=urn:ietf:params:oauth:token-type:access_token&resource=https://a.example";
 
-    fn read(body: &str) -> Result<TokenRequest, Refusal> {
-        TokenRequest::read(&Form::parse(body.as_bytes(), 8 << 10)?)
+    /// A request leans on its form, and that on its body: here both last.
+    fn read(body: &str) -> Result<TokenRequest<'static>, Refusal> {
+        let body: &'static str = body.to_owned().leak();
+        TokenRequest::read(Box::leak(Box::new(Form::parse(body.as_bytes(), 8 << 10)?)))
     }
 
     #[test]
@@ -152,14 +160,14 @@ mod tests {
             panic!("a plain exchange is one")
         };
         assert_eq!(wanted, Wanted { names: vec!["https://a.example".into()], scopes: None });
-        assert!(subject.compact.matches(b"hunter2"));
+        assert!(subject.compact == "hunter2");
         assert_eq!(requested, TokenType::AccessToken);
         let with_actor = "&actor_token=a&actor_token_type=urn:ietf:params:oauth:token-type:jwt&audience=b";
         let Ok(TokenRequest::TokenExchange { wanted, actor: Some(actor), .. }) = read(&[EXCHANGE, with_actor].concat())
         else {
             panic!("an actor may come along")
         };
-        assert!(actor.compact.matches(b"a"));
+        assert!(actor.compact == "a");
         assert_eq!(wanted.names.len(), 2);
     }
 

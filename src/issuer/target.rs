@@ -27,8 +27,14 @@ pub struct Wanted {
 pub(super) fn named(policy: &Policy<'_>, client: &Client, wanted: &Wanted) -> Result<Option<ResourceId>, Refusal> {
     let mut target = None;
     for name in &wanted.names {
-        let meant = ResourceIndicator::meant_by(name).and_then(|key| policy.audiences.resource(key.as_str()));
-        let meant = meant.filter(|meant| is_within_reach(policy, client, *meant)).ok_or(Refusal::TargetUnknown)?;
+        // A key means itself, and most clients send it as it is.
+        let as_written = || ResourceIndicator::meant_by(name).and_then(|key| policy.audiences.resource(key.as_str()));
+        let meant = policy
+            .audiences
+            .resource(name)
+            .or_else(as_written)
+            .filter(|meant| is_within_reach(policy, client, *meant))
+            .ok_or(Refusal::TargetUnknown)?;
         if target.is_some_and(|target| target != meant) {
             return Err(Refusal::TargetAmbiguous);
         }

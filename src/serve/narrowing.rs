@@ -17,6 +17,7 @@ use crate::config::ResourceId;
 use crate::guard::Permit;
 use crate::issuer::{Refusal, TokenFacts, narrow};
 use crate::oauth::{Reason, Rejection};
+use crate::secret::WipedText;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::telemetry::audit::{AuditLine, Deed};
@@ -130,7 +131,7 @@ fn mint(
 }
 
 fn credential(minted: &MintedToken) -> Result<HeaderValue, Rejection> {
-    let text = zeroize::Zeroizing::new(["Bearer ", minted.expose()].concat());
+    let text = WipedText::from(["Bearer ", minted.expose()].concat());
     let mut credential = HeaderValue::from_str(&text).map_err(|_| internal("a minted token is no header value"))?;
     credential.set_sensitive(true);
     Ok(credential)

@@ -1,9 +1,7 @@
 //! A store in one file, for one process at a time: redb.
 //!
-//! Every verb is one transaction that is on the disk before it returns, so `kill -9` loses nothing that was acknowledged.
-//! redb blocks, so verbs run where blocking is allowed. Writers wait for each other before they go there: redb has one
-//! at a time, and threads that wait for it would be missing elsewhere. There is no thread of our own, which would have to
-//! be told to end.
+//! Every verb happens whole and is on the disk before it returns, so `kill -9` loses nothing that was acknowledged. Those
+//! who write at the same time share a commit ([`writer`]). redb blocks, so verbs run where blocking is allowed.
 //!
 //! Deliberately absent: repair of what redb itself cannot repair, and a second process that reads along.
 
@@ -11,6 +9,7 @@ mod codes;
 mod consents;
 mod families;
 mod file;
+mod writer;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,9 +17,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
-use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
+use self::writer::{Ending, Failure, Writer};
 use super::{FEED_PAGE, Revocation, RevocationFeed, SealedKeyRing, Store, StoreError};
 use crate::clock::Timestamp;
 
@@ -39,15 +38,7 @@ const LAST_PLACE: &str = "last_place";
 pub struct EmbeddedStore {
     database: Arc<Database>,
     path: PathBuf,
-    writing: Arc<Mutex<()>>,
-}
-
-/// What becomes of a transaction.
-enum Ending<T> {
-    /// It changed something, which is kept.
-    Kept(T),
-    /// It changed nothing.
-    Dropped(T),
+    writer: Writer,
 }
 
 impl EmbeddedStore {
@@ -59,7 +50,8 @@ impl EmbeddedStore {
     /// or is no store of ours. What is there is left as it is.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let database = Arc::new(file::open(path)?);
-        Ok(Self { database, path: path.to_owned(), writing: Arc::default() })
+        let writer = Writer::new(Arc::clone(&database));
+        Ok(Self { database, path: path.to_owned(), writer })
     }
 
     async fn read<T: Send + 'static>(
@@ -68,40 +60,26 @@ impl EmbeddedStore {
     ) -> Result<T, StoreError> {
         let database = Arc::clone(&self.database);
         let read = spawn_blocking(move || verb(&database.begin_read()?)).await;
-        self.outcome(read)
+        let read = read.map_err(|error| error.try_into_panic().unwrap_or_else(|cancelled| Box::new(cancelled)));
+        Failure::outcome(read).map_err(|failure| self.unusable(&failure))
     }
 
+    /// Writes together with whoever else does. The verb may run more than once, each time as if it were the first.
     async fn write<T: Send + 'static>(
         &self,
-        verb: impl FnOnce(&WriteTransaction) -> Result<Ending<T>, redb::Error> + Send + 'static,
+        verb: impl Fn(&WriteTransaction) -> Result<Ending<T>, redb::Error> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // It goes along, so that the next writer waits also where nobody waits for this one any more.
-        let turn = Arc::clone(&self.writing).lock_owned().await;
-        let database = Arc::clone(&self.database);
-        let written = spawn_blocking(move || {
-            let _turn = turn;
-            let transaction = database.begin_write()?;
-            // Dropped on the way out of a failure, and then nothing of it is to be seen.
-            match verb(&transaction)? {
-                Ending::Kept(value) => transaction.commit().map(|()| value).map_err(redb::Error::from),
-                Ending::Dropped(value) => transaction.abort().map(|()| value).map_err(redb::Error::from),
-            }
-        });
-        let written = written.await;
-        self.outcome(written)
+        self.writer.write(verb).await.map_err(|failure| self.unusable(&failure))
     }
 
-    fn outcome<T>(&self, done: Result<Result<T, redb::Error>, tokio::task::JoinError>) -> Result<T, StoreError> {
+    fn unusable(&self, failure: &Failure) -> StoreError {
         let place = self.path.display();
-        match done {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(redb::Error::PreviousIo)) => Err(StoreError::Unusable(format!(
-                "`{place}` could not be written before; see to the disk, then start again"
-            ))),
-            Ok(Err(error)) => Err(StoreError::Unusable(format!("`{place}`: {error}"))),
-            // redb panics where a file contradicts itself; the thread is gone, the process is not.
-            Err(_) => Err(StoreError::Unusable(format!("`{place}` is damaged; put a copy of it in its place"))),
-        }
+        StoreError::Unusable(match failure {
+            Failure::Said(error) => format!("`{place}`: {error}"),
+            Failure::Disk => format!("`{place}` could not be written before; see to the disk, then start again"),
+            Failure::Panicked => format!("`{place}` is damaged; put a copy of it in its place"),
+            Failure::Ended => format!("`{place}` was not written; the process ends"),
+        })
     }
 }
 
@@ -124,7 +102,7 @@ impl Store for EmbeddedStore {
             let mut rings = transaction.open_table(KEY_RING)?;
             let there = rings.get(())?.map(|kept| kept.value().0);
             if there != before {
-                return Ok(Ending::Dropped(false));
+                return Ok(Ending::Unchanged(false));
             }
             rings.insert((), (before.map_or(1, |before| before + 1), &*sealed))?;
             Ok(Ending::Kept(true))
@@ -159,7 +137,7 @@ impl Store for EmbeddedStore {
         self.write(move |transaction| {
             let mut used = transaction.open_table(USED)?;
             if used.get(&*name)?.is_some() {
-                return Ok(Ending::Dropped(false));
+                return Ok(Ending::Unchanged(false));
             }
             used.insert(&*name, until.0)?;
             Ok(Ending::Kept(true))
@@ -173,7 +151,7 @@ impl Store for EmbeddedStore {
             swept += gone(transaction.open_table(USED)?.extract_if(|_, until| until < now.0)?)?;
             swept += codes::sweep(transaction, now)?;
             swept += families::sweep(transaction, now)?;
-            Ok(if swept == 0 { Ending::Dropped(()) } else { Ending::Kept(()) })
+            Ok(if swept == 0 { Ending::Unchanged(()) } else { Ending::Kept(()) })
         })
         .await
     }

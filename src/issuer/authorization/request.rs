@@ -158,7 +158,7 @@ fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, PageFault> {
     let mut pairs = Vec::new();
     for piece in encoded.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
         let equals = piece.iter().position(|byte| *byte == b'=').unwrap_or(piece.len());
-        let read = |encoded| decode(encoded).map_err(|_: Refusal| PageFault::Malformed);
+        let read = |encoded| decode(encoded).map(|text| text.to_owned()).map_err(|_: Refusal| PageFault::Malformed);
         let (name, value) = (read(&piece[..equals])?, read(piece.get(equals + 1..).unwrap_or_default())?);
         if !value.is_empty() {
             pairs.push((name, value));

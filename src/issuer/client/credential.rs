@@ -6,13 +6,12 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use super::ClientFault;
 use crate::config::SecretMethod;
 use crate::issuer::Form;
 use crate::issuer::form::decode;
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedBytes};
 
 /// `client_assertion_type` of a JWT (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -108,15 +107,15 @@ fn basic_readings(field: &[u8]) -> Option<Vec<OfferedSecret>> {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    let decoded = Zeroizing::new(STANDARD.decode(encoded.trim_ascii()).ok()?);
+    let decoded = WipedBytes::from(STANDARD.decode(encoded.trim_ascii()).ok()?);
     let colon = decoded.iter().position(|byte| *byte == b':')?;
     let (id, secret) = (&decoded[..colon], &decoded[colon + 1..]);
-    let undone = decode(id).ok().zip(decode(secret).ok().map(Zeroizing::new));
-    let undone = undone.map(|(id, secret)| OfferedSecret { id, secret: Secret::new(secret.as_bytes()) });
-    let raw = std::str::from_utf8(id).ok().map(|id| OfferedSecret { id: id.to_owned(), secret: Secret::new(secret) });
-    let is_same =
-        matches!((&undone, &raw), (Some(one), Some(other)) if one.id == other.id && one.secret == other.secret);
-    let readings: Vec<_> = undone.into_iter().chain(raw.filter(|_| !is_same)).collect();
+    let of = |id: &str, secret: &[u8]| OfferedSecret { id: id.to_owned(), secret: Secret::new(secret) };
+    let undone = decode(id).ok().zip(decode(secret).ok()).map(|(id, secret)| of(&id, secret.as_bytes()));
+    // Most need no encoding, and then both readings are one.
+    let is_same = undone.is_some() && !decoded.iter().any(|byte| matches!(byte, b'+' | b'%'));
+    let raw = std::str::from_utf8(id).ok().filter(|_| !is_same).map(|id| of(id, secret));
+    let readings: Vec<_> = undone.into_iter().chain(raw).collect();
     let is_named = readings.iter().all(|offered| !offered.id.is_empty() && !offered.secret.expose().is_empty());
     (is_named && !readings.is_empty()).then_some(readings)
 }

@@ -106,7 +106,9 @@ fn a_client_needs_the_grant_and_must_not_be_switched_off() {
 
 #[test]
 fn a_form_says_what_is_shown() {
-    let form = |body: &str| Form::parse(body.as_bytes(), 8 << 10).unwrap();
+    fn form(body: &str) -> Form<'_> {
+        Form::parse(body.as_bytes(), 8 << 10).unwrap()
+    }
     let request = RefreshRequest::read(&form("refresh_token=r&resource=a&resource=b&audience=c&scope=read")).unwrap();
     assert!(request.refresh_token.matches(b"r"));
     assert_eq!(request.wanted, wanted(&["a", "b"], Some(&["read"])));
@@ -116,7 +118,8 @@ fn a_form_says_what_is_shown() {
     assert_eq!(CodeRequest::read(&form(&without_code)).unwrap_err(), Refusal::ParameterMissing);
     let malformed = format!("code=c&code_verifier={VERIFIER}&scope=a++b");
     assert_eq!(CodeRequest::read(&form(&malformed)).unwrap_err(), Refusal::ScopeMalformed);
-    let shown = format!("{:?}", CodeRequest::read(&form(&format!("code=hunter2&code_verifier={VERIFIER}"))).unwrap());
+    let whole = format!("code=hunter2&code_verifier={VERIFIER}");
+    let shown = format!("{:?}", CodeRequest::read(&form(&whole)).unwrap());
     assert!(!shown.contains("hunter2") && !shown.contains(VERIFIER), "{shown}");
 }
 

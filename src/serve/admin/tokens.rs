@@ -13,7 +13,7 @@ use super::{Asked, Peer, told};
 use crate::clock::Timestamp;
 use crate::issuer::{DevelopmentFault, DevelopmentToken, development_token};
 use crate::serve::identifier::RequestId;
-use crate::serve::minting::{Issued, answer, mint};
+use crate::serve::minting::{Issued, TokenResponse, mint};
 use crate::snapshot::Snapshot;
 use crate::telemetry::audit::{AuditLine, Deed};
 use crate::token::mint::{MintedToken, NotMinted};
@@ -60,7 +60,7 @@ pub(super) async fn issue(
         Ok(minted) => {
             let line = AuditLine::new(Deed::TokenIssued, &request_id, peer);
             Issued { minted: &minted, grant: GRANT }.record(line, &snapshot, metrics);
-            Json(answer(&minted)).into_response()
+            Json(TokenResponse::of(&minted)).into_response()
         }
         Err(refused) => {
             let reason = refused.to_string();

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use tokio::time::timeout_at;
 
@@ -22,7 +22,7 @@ use super::refused::{NoGrant, Refused};
 use super::throttle::Asker;
 use super::token::{self, Ready, grant_label};
 use super::{Call, Desk, Superseded, Told};
-use crate::config::{Client, Config, ResourceId};
+use crate::config::Client;
 use crate::issuer::{ClientCredential, Endpoint, Form};
 use crate::oauth::{OAuthError, ResourceIndicator, ScopePattern};
 use crate::serve::minting::Issued;
@@ -44,10 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Known {
     pub(super) grant: &'static str,
     pub(super) client: Option<String>,
-    /// The resource that was asked for, if it is one of ours.
-    pub(super) resource: Option<String>,
-    /// What was asked for of the scopes that this resource declares, as it declares them.
-    pub(super) scopes: Option<String>,
     /// Whose token is to be exchanged, or who granted what is asked for.
     pub(super) subject: Option<String>,
     /// The root of what he granted.
@@ -57,18 +53,10 @@ pub(super) struct Known {
 }
 
 /// Answers a request to an endpoint that takes secrets.
-pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<Call>, headers: HeaderMap) -> Response {
-    let mut known = Known {
-        grant: "none",
-        client: None,
-        resource: None,
-        scopes: None,
-        subject: None,
-        root: None,
-        parent_jti: None,
-    };
+pub(super) async fn answer(State(desk): State<Desk>, Extension(call): Extension<Arc<Call>>) -> Response {
+    let mut known = Known { grant: "none", client: None, subject: None, root: None, parent_jti: None };
     let until = tokio::time::Instant::now() + PATIENCE;
-    let judged = by(until, judge(&desk, &call, &headers, &mut known)).await;
+    let judged = by(until, judge(&desk, &call, &mut known)).await;
     if !desk.gateway.current.is(&call.snapshot) {
         let mut response = StatusCode::SERVICE_UNAVAILABLE.into_response();
         response.extensions_mut().insert(Superseded);
@@ -92,12 +80,11 @@ async fn by<T>(until: tokio::time::Instant, work: impl Future<Output = Result<T,
 }
 
 /// Who asks, and what comes of it. Nothing has had an effect afterwards but that a proof was used up.
-async fn judge(desk: &Desk, call: &Call, headers: &HeaderMap, known: &mut Known) -> Result<Decided, Refused> {
+async fn judge(desk: &Desk, call: &Call, known: &mut Known) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
-    let form = read(call, headers)?;
+    let form = read(call)?;
     known.grant = grant_label(&form);
-    known.learn_target(&form, &snapshot.config, |key| snapshot.resource(key));
-    let fields = headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
+    let fields = call.headers.get_all(AUTHORIZATION).iter().map(|value| value.as_bytes());
     let proof = Proof::new(ClientCredential::read(fields, &form)?, Arc::clone(&call.used));
     let claimed = proof.claimed(snapshot);
     known.client = claimed.map(str::to_owned);
@@ -117,27 +104,38 @@ impl Known {
     pub(super) fn learn_grant(&mut self, root: String, subject: String) {
         (self.root, self.subject) = (Some(root), Some(subject));
     }
+}
 
-    /// Notes which resource is meant, in whatever spelling, and what is wanted there. All of it in the configuration's words:
-    /// anything may stand in a request.
-    fn learn_target(&mut self, form: &Form, config: &Config, find: impl Fn(&str) -> Option<ResourceId>) {
+/// What a request that is refused was for, in the configuration's words: anything may stand in a request.
+struct Target<'s> {
+    /// The resource that was asked for, if it is one of ours.
+    resource: &'s str,
+    /// What was asked for of the scopes that this resource declares, as it declares them.
+    scopes: Option<String>,
+}
+
+impl<'s> Target<'s> {
+    /// Which resource is meant, in whatever spelling, and what is wanted there; nothing if the form cannot be read, or names
+    /// none.
+    fn of(call: &'s Call) -> Option<Self> {
+        let form = read(call).ok()?;
+        let snapshot = &call.snapshot;
         let names = form.all("resource").chain(form.all("audience"));
-        let mut meant = names.filter_map(ResourceIndicator::meant_by).filter_map(|key| find(key.as_str()));
-        let Some(resource) = meant.next().and_then(|id| config.resources.get(id.0)) else { return };
-        self.resource = Some(resource.key.as_str().to_owned());
+        let mut meant = names.filter_map(ResourceIndicator::meant_by).filter_map(|key| snapshot.resource(key.as_str()));
+        let resource = meant.next().and_then(|id| snapshot.config.resources.get(id.0))?;
         let wanted: HashSet<&str> = form.one("scope").into_iter().flat_map(|scopes| scopes.split(' ')).collect();
         let is_wanted = |pattern: &&ScopePattern| wanted.iter().any(|scope| pattern.covers(scope));
         let patterns = resource.scopes.iter().map(|(pattern, _)| pattern).filter(is_wanted);
         let scopes = patterns.map(ScopePattern::as_str).collect::<Vec<_>>().join(" ");
-        self.scopes = (!scopes.is_empty()).then_some(scopes);
+        Some(Self { resource: resource.key.as_str(), scopes: (!scopes.is_empty()).then_some(scopes) })
     }
 }
 
-fn read(call: &Call, headers: &HeaderMap) -> Result<Form, Refused> {
+fn read(call: &Call) -> Result<Form<'_>, Refused> {
     if !call.query.expose().is_empty() {
         return Err(Refused::Query);
     }
-    if !announces_form(headers) {
+    if !announces_form(&call.headers) {
         return Err(Refused::NoForm);
     }
     Ok(Form::parse(call.body.expose(), call.snapshot.config.limits.token_bytes)?)
@@ -151,7 +149,13 @@ pub(super) fn announces_form(headers: &HeaderMap) -> bool {
     is_form && kinds.next().is_none()
 }
 
-async fn decide(desk: &Desk, call: &Call, client: &Client, form: &Form, known: &mut Known) -> Result<Decided, Refused> {
+async fn decide(
+    desk: &Desk,
+    call: &Call,
+    client: &Client,
+    form: &Form<'_>,
+    known: &mut Known,
+) -> Result<Decided, Refused> {
     let snapshot = &call.snapshot;
     match call.endpoint {
         Endpoint::Token => token::decide(desk, snapshot, client, form, known).await.map(Decided::Token),
@@ -179,7 +183,7 @@ async fn do_it(desk: &Desk, call: &Call, decided: Decided, known: &Known) -> Res
             let answer = ready.give(snapshot).await?;
             let line = AuditLine { parent_jti: known.parent_jti.as_deref(), ..line(Deed::TokenIssued) };
             Issued { minted: &answer.minted, grant: known.grant }.record(line, snapshot, &desk.gateway.metrics);
-            Ok(Json(answer.as_json()).into_response())
+            Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], answer.to_json()).into_response())
         }
         Decided::Introspected(answer) => Ok(Json(answer).into_response()),
         Decided::Revoke(None) => Ok(StatusCode::OK.into_response()),
@@ -208,11 +212,12 @@ fn record_refusal(desk: &Desk, call: &Call, known: &Known, refused: &Refused) {
         _ => return,
     };
     let reason = refused.to_string();
+    let target = Target::of(call);
     AuditLine {
         client: known.client.as_deref(),
         subject: known.subject.as_deref(),
-        resource: known.resource.as_deref(),
-        scopes: known.scopes.as_deref(),
+        resource: target.as_ref().map(|target| target.resource),
+        scopes: target.as_ref().and_then(|target| target.scopes.as_deref()),
         jti: known.root.as_deref(),
         parent_jti: known.parent_jti.as_deref(),
         grant: (call.endpoint == Endpoint::Token).then_some(known.grant),

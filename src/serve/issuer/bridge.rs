@@ -4,10 +4,12 @@
 //! ever forwarded. Secrets and tokens are taken over TLS, over loopback, and from a trusted proxy that does not say that it
 //! got them otherwise.
 
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, EXPECT, HOST, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -15,13 +17,12 @@ use pingora_error::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use tokio::time::timeout;
 use tower::ServiceExt;
-use zeroize::Zeroizing;
 
-use super::{Call, Endpoints, Superseded, Told};
+use super::{Call, Endpoints, Superseded, Told, cors, dress};
 use crate::guard::{Answer, ConnectionFacts, Decision, Denial, RequestView};
 use crate::issuer::{Endpoint, Form, Site};
 use crate::oauth::{Reason, Rejection};
-use crate::secret::Secret;
+use crate::secret::{Secret, WipedBytes};
 use crate::serve::exchange::Exchange;
 use crate::serve::proxy::Gateway;
 use crate::serve::{answer as answers, framing, request};
@@ -72,7 +73,8 @@ fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     if !names_host(&view, server.url.host_str()?) {
         return None;
     }
-    let site = site(snapshot, &view)?;
+    let place = snapshot.gate.place(&view)?;
+    let site = Site::of(&snapshot.config, &place.authority, view.connection.own_port, place.path);
     if request::misdirected(&view, connection).is_some() {
         return None;
     }
@@ -89,7 +91,7 @@ fn errand_of(session: &Session, exchange: &Exchange) -> Option<Errand> {
     if redirects {
         return None;
     }
-    let query = Secret::new(snapshot.gate.place(&view)?.query.unwrap_or_default());
+    let query = Secret::new(place.query.unwrap_or_default());
     Some(Errand::Endpoint { endpoint, peer: caller(snapshot, &view), query })
 }
 
@@ -184,22 +186,26 @@ pub(in crate::serve) async fn answer(
     gateway: &Gateway,
     endpoints: &Endpoints,
 ) -> Result<()> {
-    let first = match errand {
-        Errand::Endpoint { endpoint, .. } => endpoint,
+    let first = match &errand {
+        Errand::Endpoint { endpoint, .. } => *endpoint,
         Errand::InTheClear => return refuse_clear(session, exchange).await,
         Errand::Reserved => return refuse_reserved(session, exchange).await,
     };
     let takes_body = first.takes_secrets() && session.req_header().method == Method::POST;
     let body = match takes_body {
-        false => Zeroizing::default(),
+        false => WipedBytes::default(),
         true => match read_body(session, exchange).await? {
             Ok(body) => body,
             Err(reason) => return request::refuse(session, exchange, &Denial::new(reason, None)).await,
         },
     };
     let (body, used) = (Secret::from(body), Arc::default());
+    let mut at_first = Some(errand);
     for _ in 0..MOST_JUDGEMENTS {
-        let (endpoint, peer, query) = match self::errand(session, exchange, &gateway.current) {
+        // What was found out by the configuration that is still current counts.
+        let known = at_first.take().filter(|_| gateway.current.is(&exchange.snapshot));
+        let errand = known.or_else(|| self::errand(session, exchange, &gateway.current));
+        let (endpoint, peer, query) = match errand {
             Some(Errand::Endpoint { endpoint, peer, query }) if endpoint == first => (endpoint, peer, query),
             Some(Errand::InTheClear) => return refuse_clear(session, exchange).await,
             Some(Errand::Reserved) => return refuse_reserved(session, exchange).await,
@@ -207,6 +213,7 @@ pub(in crate::serve) async fn answer(
         };
         let call = Call {
             endpoint,
+            headers: session.req_header().headers.clone(),
             peer,
             request_id: exchange.request_id.to_string(),
             query,
@@ -239,38 +246,50 @@ async fn refuse_clear(session: &mut Session, exchange: &mut Exchange) -> Result<
     request::refuse(session, exchange, &Rejection::new(Reason::TransportInsecure, detail).into()).await
 }
 
-/// Asks the router, which sees what it routes by and no more: the endpoint's own path, the header, and the call. Nothing
+/// Asks the router, which sees what it routes by and no more: the endpoint's own path, the method, and the call. Nothing
 /// if what it says does not count any more.
 async fn ask(session: &Session, endpoints: &Endpoints, call: Call) -> Option<(Answer, Option<String>)> {
     let header = session.req_header();
+    let call = Arc::new(call);
+    if let Some(mut response) = cors::preflight(&call, &header.method) {
+        dress(&call, response.headers_mut());
+        return Some(taken_apart(response).await);
+    }
     let mut request = Request::new(Body::empty());
     // The answer to HEAD is that to GET; what is not sent of it is left out where it is written.
     *request.method_mut() = if header.method == Method::HEAD { Method::GET } else { header.method.clone() };
     *request.uri_mut() = http::Uri::from_static(call.endpoint.path());
-    *request.headers_mut() = header.headers.clone();
-    request.extensions_mut().insert(call);
-    let Ok(response) = endpoints.0.clone().oneshot(request).await;
-    match response.extensions().get::<Superseded>() {
-        Some(Superseded) => None,
-        None => Some(taken_apart(response).await),
+    request.extensions_mut().insert(Arc::clone(&call));
+    let Ok(mut response) = endpoints.0.clone().oneshot(request).await;
+    if response.extensions().get::<Superseded>().is_some() {
+        return None;
     }
+    dress(&call, response.headers_mut());
+    Some(taken_apart(response).await)
 }
 
 async fn taken_apart(response: Response) -> (Answer, Option<String>) {
     let (parts, body) = response.into_parts();
     let told = parts.extensions.get::<Told>().map(|told| told.0.clone());
-    // Every body is made whole beforehand.
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_else(|_| Bytes::new());
+    let body = whole(body).await;
     let mut headers: HeaderMap = parts.headers;
     headers.remove(CONTENT_LENGTH);
     (Answer { status: parts.status, headers, body }, told)
 }
 
+/// A body in one piece. All of ours are made so, and then nothing is copied.
+async fn whole(body: Body) -> Bytes {
+    let mut body = pin!(body);
+    let mut whole = Bytes::new();
+    while let Some(Ok(frame)) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        let Ok(piece) = frame.into_data() else { continue };
+        whole = if whole.is_empty() { piece } else { [whole, piece].concat().into() };
+    }
+    whole
+}
+
 /// Reads the whole body, in one time for all of it.
-async fn read_body(
-    session: &mut Session,
-    exchange: &Exchange,
-) -> Result<std::result::Result<Zeroizing<Vec<u8>>, Reason>> {
+async fn read_body(session: &mut Session, exchange: &Exchange) -> Result<std::result::Result<WipedBytes, Reason>> {
     let limits = &exchange.snapshot.config.limits;
     let longest = Form::longest_body(limits.token_bytes) as u64;
     let announced = framing::announced_length(&session.req_header().headers);
@@ -285,7 +304,7 @@ async fn read_body(
         session.write_continue_response().await?;
         session.set_keepalive(keepalive);
     }
-    let mut body = Zeroizing::new(Vec::new());
+    let mut body = WipedBytes::default();
     let reading = async {
         while let Some(piece) = session.as_downstream_mut().read_request_body().await? {
             if (body.len() + piece.len()) as u64 > longest {
@@ -309,12 +328,12 @@ async fn read_body(
 
 /// Adds a piece. Nobody has proven anything yet, so memory is taken for what has come, whatever was announced; and where
 /// there is not enough, the bytes move into another buffer, so that the one before is wiped.
-fn append(body: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
+fn append(body: &mut WipedBytes, piece: &[u8]) {
     /// What most forms fit in.
     const AT_FIRST: usize = 1 << 10;
     let needed = body.len() + piece.len();
     if needed > body.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * body.capacity()).max(AT_FIRST)));
+        let mut larger = WipedBytes::with_capacity(needed.max(2 * body.capacity()).max(AT_FIRST));
         larger.extend_from_slice(body);
         *body = larger;
     }
@@ -327,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_body_takes_memory_for_what_has_come() {
-        let mut body = Zeroizing::new(Vec::new());
+        let mut body = WipedBytes::default();
         for _ in 0..1500 {
             append(&mut body, b"x");
         }

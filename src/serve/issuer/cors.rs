@@ -4,9 +4,6 @@
 //! Deliberately absent: `Access-Control-Allow-Credentials`, as no cookie counts here; `*`; and every endpoint that a page
 //! does not ask by a script. A client that keeps a secret is no page.
 
-use axum::Extension;
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -15,39 +12,35 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::Call;
-use crate::config::{AuthorizationServer, Client, GrantType};
+use crate::config::{Client, GrantType};
+use crate::issuer::Endpoint;
 
-/// Answers preflights, and lets the page read what its request is told.
-pub(super) async fn for_pages(Extension(call): Extension<Call>, request: Request, next: Next) -> Response {
-    let server = call.snapshot.config.issuer.as_ref();
-    let origin = allowed_origin(server, request.headers());
-    let is_preflight =
-        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = match (&origin, is_preflight) {
-        (Some(_), true) => preflight(),
-        _ => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    headers.append(VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After"));
-    }
-    response
-}
-
-fn preflight() -> Response {
+/// The answer to a page's question whether it may ask, if it may; nothing for every other request.
+pub(super) fn preflight(call: &Call, method: &Method) -> Option<Response> {
     const FIELDS: [(http::HeaderName, HeaderValue); 3] = [
         (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST")),
         (ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type")),
         (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
     ];
-    (StatusCode::NO_CONTENT, FIELDS).into_response()
+    let is_for_pages = matches!(call.endpoint, Endpoint::Token | Endpoint::Revocation);
+    let is_preflight = method == Method::OPTIONS && call.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    (is_for_pages && is_preflight && allowed_origin(call).is_some())
+        .then(|| (StatusCode::NO_CONTENT, FIELDS).into_response())
+}
+
+/// Lets the page read what its request is told.
+pub(super) fn for_pages(call: &Call, headers: &mut HeaderMap) {
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = allowed_origin(call) {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After"));
+    }
 }
 
 /// The one origin that a request names, if a page there is a client of ours.
-fn allowed_origin(server: Option<&AuthorizationServer>, headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut named = headers.get_all(ORIGIN).iter();
+fn allowed_origin(call: &Call) -> Option<HeaderValue> {
+    let server = call.snapshot.config.issuer.as_ref();
+    let mut named = call.headers.get_all(ORIGIN).iter();
     let origin = named.next().filter(|_| named.next().is_none())?;
     let is_page = |client: &Client| {
         let is_open = !client.disabled && !client.is_confidential();

@@ -21,7 +21,12 @@ use crate::token::{GenuineToken, LEEWAY, Presented};
 /// # Errors
 ///
 /// [`Refused::NoToken`], or [`Refused::NoIssuer`].
-pub(super) fn introspected(desk: &Desk, snapshot: &Snapshot, client: &Client, form: &Form) -> Result<Value, Refused> {
+pub(super) fn introspected(
+    desk: &Desk,
+    snapshot: &Snapshot,
+    client: &Client,
+    form: &Form<'_>,
+) -> Result<Value, Refused> {
     let compact = form.one("token").ok_or(Refused::NoToken)?;
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
     let presented = Presented { compact, now: Timestamp::now(), keys_awaited: true };
@@ -69,7 +74,7 @@ pub(super) async fn to_take_back(
     desk: &Desk,
     snapshot: &Snapshot,
     client: &Client,
-    form: &Form,
+    form: &Form<'_>,
 ) -> Result<Option<TakenBack>, Refused> {
     let compact = form.one("token").ok_or(Refused::NoToken)?;
     match compact.contains('.') {

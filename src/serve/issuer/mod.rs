@@ -38,14 +38,12 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, Weak};
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, PRAGMA};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 pub(super) use bridge::{answer, beside, errand, peer};
 pub(super) use browser::cookies::{sets_ours, without_ours};
@@ -80,10 +78,11 @@ impl Deref for Desk {
     }
 }
 
-/// One request as the endpoints see it, apart from its header.
-#[derive(Clone, Debug)]
+/// One request as the endpoints see it. They share it: what it holds is copied for none of them.
+#[derive(Debug)]
 struct Call {
     endpoint: Endpoint,
+    headers: HeaderMap,
     /// Who asks: behind a trusted proxy, whom that names.
     peer: IpAddr,
     request_id: String,
@@ -136,26 +135,42 @@ impl fmt::Debug for Endpoints {
 }
 
 fn router(desk: Desk) -> Router {
-    let always = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    let for_everybody = Router::new()
-        .route(Endpoint::Metadata.path(), get(documents::metadata))
-        .route(Endpoint::Keys.path(), get(documents::keys))
-        .layer(always(ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
-    let for_pages = Router::new()
+    Router::new()
         .route(Endpoint::Token.path(), post(asked::answer))
         .route(Endpoint::Revocation.path(), post(asked::answer))
-        .layer(from_fn(cors::for_pages));
-    Router::new()
         .route(Endpoint::Introspection.path(), post(asked::answer))
         .route(Endpoint::PushedAuthorization.path(), post(asked::answer))
-        .merge(for_pages)
-        .layer(always(PRAGMA, "no-cache"))
         .merge(browser::router())
         .route(Endpoint::LoginCallback.path(), get(provider::callback::answer))
-        .layer(always(CACHE_CONTROL, "no-store"))
-        .merge(for_everybody)
+        .route(Endpoint::Metadata.path(), get(documents::metadata))
+        .route(Endpoint::Keys.path(), get(documents::keys))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(desk)
+}
+
+/// Says of every answer of an endpoint who may keep it and which pages may read it. It is done behind the router: a layer of
+/// its own for each would cost a request more than what it asks for.
+fn dress(call: &Call, headers: &mut HeaderMap) {
+    match call.endpoint {
+        Endpoint::Metadata | Endpoint::Keys => {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            return;
+        }
+        Endpoint::Token | Endpoint::Revocation => {
+            cors::for_pages(call, headers);
+            headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        }
+        Endpoint::Introspection | Endpoint::PushedAuthorization => {
+            headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
+        }
+        Endpoint::Authorization
+        | Endpoint::Login
+        | Endpoint::LoginCallback
+        | Endpoint::Consent
+        | Endpoint::Grants
+        | Endpoint::Logout => {}
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// What a caller gets whose request made an endpoint panic; the panic itself was told by its hook.

@@ -28,7 +28,7 @@ pub(super) struct Pushing {
 /// # Errors
 ///
 /// [`Refused`] says what is wrong with it.
-pub(super) fn decide(snapshot: &Snapshot, client: &Client, form: &Form, body: &Secret) -> Result<Pushing, Refused> {
+pub(super) fn decide(snapshot: &Snapshot, client: &Client, form: &Form<'_>, body: &Secret) -> Result<Pushing, Refused> {
     let (policy, issuing) = given::issuer(snapshot)?;
     if form.one("request_uri").is_some() {
         return Err(Refused::RequestUriPushed);

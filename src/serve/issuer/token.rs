@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::Desk;
 use super::asked::Known;
 use super::given::{self, Given};
@@ -19,9 +17,9 @@ use crate::issuer::{
     Exchange, Form, Grant, PresentedToken, Refusal, TokenFacts, TokenRequest, TokenType, client_credentials,
     exchange_target, grant_type, token_exchange,
 };
-use crate::oauth::{Reason, Rejection};
+use crate::oauth::Reason;
 use crate::secret::Secret;
-use crate::serve::minting;
+use crate::serve::minting::{self, TokenResponse};
 use crate::snapshot::Snapshot;
 use crate::token::mint::MintedToken;
 use crate::token::{self, ClaimValue, GenuineToken, Presented};
@@ -52,7 +50,7 @@ pub(super) async fn decide(
     desk: &Desk,
     snapshot: &Snapshot,
     client: &Client,
-    form: &Form,
+    form: &Form<'_>,
     known: &mut Known,
 ) -> Result<Ready, Refused> {
     let policy = snapshot.policy().ok_or(Refused::NoIssuer)?;
@@ -110,16 +108,13 @@ impl Ready {
 }
 
 impl Answer {
-    /// Its members: at an exchange also what the token is called, and for a user's grant the next refresh token.
-    pub(super) fn as_json(&self) -> Value {
-        let mut answer = minting::answer(&self.minted);
-        if let Some(issued_as) = self.issued_as {
-            answer["issued_token_type"] = issued_as.as_str().into();
-        }
-        if let Some(refresh_token) = &self.refresh_token {
-            answer["refresh_token"] = String::from_utf8_lossy(refresh_token.expose()).into();
-        }
-        answer
+    /// As JSON: at an exchange with what the token is called, and for a user's grant with the next refresh token.
+    pub(super) fn to_json(&self) -> Vec<u8> {
+        let refresh_token = self.refresh_token.as_ref().map(|token| String::from_utf8_lossy(token.expose()));
+        TokenResponse::of(&self.minted)
+            .with_issued_type(self.issued_as.map(TokenType::as_str))
+            .with_refresh_token(refresh_token.as_deref())
+            .to_json()
     }
 }
 
@@ -128,9 +123,9 @@ async fn prove(
     desk: &Desk,
     snapshot: &Snapshot,
     target: ResourceId,
-    token: &PresentedToken,
+    token: &PresentedToken<'_>,
 ) -> Result<Arc<GenuineToken>, Refused> {
-    let compact = text(&token.compact)?;
+    let compact = token.compact;
     let mut keys_awaited = false;
     loop {
         let presented = Presented { compact, now: Timestamp::now(), keys_awaited };
@@ -151,24 +146,13 @@ async fn prove(
     }
 }
 
-/// A presented token as text.
-///
-/// # Errors
-///
-/// [`Refused::Token`] if it is none.
-pub(super) fn text(compact: &Secret) -> Result<&str, Refused> {
-    let detail = "the token is no text";
-    std::str::from_utf8(compact.expose())
-        .map_err(|_| Refused::Token(Rejection { reason: Reason::TokenMalformed, detail }))
-}
-
 /// The name of a token of ours.
 pub(super) fn jti(token: &GenuineToken) -> Option<&str> {
     token.claims().get("jti").and_then(ClaimValue::as_str)
 }
 
 /// What the grant is called in metrics and audit; only what this server offers has a name.
-pub(super) fn grant_label(form: &Form) -> &'static str {
+pub(super) fn grant_label(form: &Form<'_>) -> &'static str {
     match grant_type(form) {
         Ok(GrantType::AuthorizationCode) => "authorization_code",
         Ok(GrantType::RefreshToken) => "refresh_token",

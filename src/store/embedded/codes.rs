@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
-use super::{EmbeddedStore, Ending, families, gone};
+use super::writer::Ending;
+use super::{EmbeddedStore, families, gone};
 use crate::clock::Timestamp;
 use crate::store::{Code, CodeStore, NewCode, StoreError, TakingCode, TokenDigest};
 
@@ -42,7 +43,7 @@ impl CodeStore for EmbeddedStore {
         self.write(move |transaction| {
             let mut codes = transaction.open_table(CODES)?;
             if codes.get(digest.as_bytes())?.is_some() {
-                return Ok(Ending::Dropped(Err(StoreError::NotNew)));
+                return Ok(Ending::Unchanged(Err(StoreError::NotNew)));
             }
             codes.insert(digest.as_bytes(), (&*root, &*record, None, until.0))?;
             Ok(Ending::Kept(Ok(())))
@@ -60,12 +61,12 @@ impl CodeStore for EmbeddedStore {
         self.write(move |transaction| {
             let mut codes = transaction.open_table(CODES)?;
             let worth = worth(&codes, &taking.digest, taking.now)?;
-            let Code::Fresh { record, root } = &worth else { return Ok(Ending::Dropped(Ok(worth))) };
+            let Code::Fresh { record, root } = &worth else { return Ok(Ending::Unchanged(Ok(worth))) };
             if *record != taking.record {
-                return Ok(Ending::Dropped(Ok(Code::Unknown)));
+                return Ok(Ending::Unchanged(Ok(Code::Unknown)));
             }
             if !families::begin(transaction, root, &taking.family)? {
-                return Ok(Ending::Dropped(Err(StoreError::NotNew)));
+                return Ok(Ending::Unchanged(Err(StoreError::NotNew)));
             }
             let (tokens_until, until) = (taking.family.tokens_until.0, taking.remembered_until().0);
             codes.insert(taking.digest.as_bytes(), (&**root, &**record, Some(tokens_until), until))?;
@@ -79,7 +80,7 @@ impl CodeStore for EmbeddedStore {
         self.write(move |transaction| {
             let mut once = transaction.open_table(ONCE)?;
             if once.get(&*name)?.is_some() {
-                return Ok(Ending::Dropped(false));
+                return Ok(Ending::Unchanged(false));
             }
             once.insert(&*name, (&*sealed, until.0))?;
             Ok(Ending::Kept(true))
@@ -107,7 +108,7 @@ impl CodeStore for EmbeddedStore {
                 let (sealed, until) = kept.value();
                 (until >= now.0).then(|| sealed.to_vec())
             });
-            Ok(taken.map_or(Ending::Dropped(None), Ending::Kept))
+            Ok(taken.map_or(Ending::Unchanged(None), Ending::Kept))
         })
         .await
     }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use redb::{ReadableTable, TableDefinition};
 
-use super::{EmbeddedStore, Ending};
+use super::EmbeddedStore;
+use super::writer::Ending;
 use crate::store::{Consent, ConsentStore, ConsentedScopes, StoreError};
 
 /// Scopes, by clients, users and resources.
@@ -12,9 +13,9 @@ pub(super) const CONSENTS: TableDefinition<(&str, &str, &str), Vec<&str>> = Tabl
 #[async_trait]
 impl ConsentStore for EmbeddedStore {
     async fn remember_consent(&self, consent: &Consent) -> Result<(), StoreError> {
-        let Consent { client, subject, resource, mut scopes, declined } = consent.clone();
+        let Consent { client, subject, resource, scopes, declined } = consent.clone();
         self.write(move |transaction| {
-            let mut consents = transaction.open_table(CONSENTS)?;
+            let (mut consents, mut scopes) = (transaction.open_table(CONSENTS)?, scopes.clone());
             let key = (&*client, &*subject, &*resource);
             if let Some(before) = consents.get(key)? {
                 scopes.extend(before.value().into_iter().map(str::to_owned));
@@ -50,7 +51,7 @@ impl ConsentStore for EmbeddedStore {
         let (client, subject, resource) = (client.to_owned(), subject.to_owned(), resource.to_owned());
         self.write(move |transaction| {
             let was_there = transaction.open_table(CONSENTS)?.remove((&*client, &*subject, &*resource))?.is_some();
-            Ok(if was_there { Ending::Kept(true) } else { Ending::Dropped(false) })
+            Ok(if was_there { Ending::Kept(true) } else { Ending::Unchanged(false) })
         })
         .await
     }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 
-use super::{EmbeddedStore, Ending, gone, revoke};
+use super::writer::Ending;
+use super::{EmbeddedStore, gone, revoke};
 use crate::clock::Timestamp;
 use crate::store::families::{KeptFamily, Shown, SpentParent};
 use crate::store::{
@@ -169,14 +170,14 @@ impl FamilyStore for EmbeddedStore {
             let (tokens, families) = (transaction.open_table(TOKENS)?, transaction.open_table(FAMILIES)?);
             let found = family_of(&tokens, &families, shown, now)?;
             drop((tokens, families));
-            let Some(found) = found else { return Ok(Ending::Dropped(Ok(Rotated::Gone))) };
+            let Some(found) = found else { return Ok(Ending::Unchanged(Ok(Rotated::Gone))) };
             Ok(match found.shown(shown, now) {
                 Shown::Leaf if rotate(transaction, found.clone(), &rotation)? => Ending::Kept(Ok(Rotated::Rotated)),
-                Shown::Leaf => Ending::Dropped(Err(StoreError::NotNew)),
-                Shown::Grace(successor) => Ending::Dropped(Ok(Rotated::Grace { family: found.family, successor })),
+                Shown::Leaf => Ending::Unchanged(Err(StoreError::NotNew)),
+                Shown::Grace(successor) => Ending::Unchanged(Ok(Rotated::Grace { family: found.family, successor })),
                 Shown::Spent => match end(transaction, &found.family.root)? {
                     Some(ended) => Ending::Kept(Ok(Rotated::Reused(ended))),
-                    None => Ending::Dropped(Ok(Rotated::Gone)),
+                    None => Ending::Unchanged(Ok(Rotated::Gone)),
                 },
             })
         })
@@ -187,7 +188,7 @@ impl FamilyStore for EmbeddedStore {
         let root = root.to_owned();
         self.write(move |transaction| {
             let is_ended = end(transaction, &root)?.is_some();
-            Ok(if is_ended { Ending::Kept(true) } else { Ending::Dropped(false) })
+            Ok(if is_ended { Ending::Kept(true) } else { Ending::Unchanged(false) })
         })
         .await
     }

@@ -163,7 +163,10 @@ impl AccessToken {
     /// [`NotMinted::NoKey`] if none does, or [`NotMinted::Signature`].
     pub fn sign(self, keys: &SigningKeys, algorithm: SigningAlgorithm) -> Result<MintedToken, NotMinted> {
         let key = keys.key(algorithm).ok_or(NotMinted::NoKey(algorithm))?;
-        let claims = serde_json::to_vec(&self.claims).expect("values under names that are text are always JSON");
+        /// What the claims of most tokens fit in.
+        const ROOM: usize = 1 << 10;
+        let mut claims = Vec::with_capacity(ROOM);
+        serde_json::to_writer(&mut claims, &self.claims).expect("values under names that are text are always JSON");
         MintedToken::new(self, &claims, key)
     }
 

@@ -5,16 +5,15 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use zeroize::Zeroizing;
-
 use super::{AccessToken, SigningKey};
 use crate::oauth::{Scope, SigningAlgorithm};
+use crate::secret::WipedText;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// An access token that opens its audience for whoever holds it. Its text never shows itself.
 pub struct MintedToken {
-    compact: Zeroizing<String>,
+    compact: WipedText,
     said: AccessToken,
 }
 
@@ -52,17 +51,15 @@ pub enum NotMinted {
 
 impl MintedToken {
     pub(super) fn new(said: AccessToken, claims: &[u8], key: &SigningKey) -> Result<Self, NotMinted> {
-        /// The longest header, both dots and the signature of the largest RSA key.
-        const AROUND: usize = 160 + 2 + 1366;
-        let mut compact = Zeroizing::new(String::with_capacity(AROUND + claims.len().div_ceil(3) * 4));
-        // Both are base64url or from a closed list, so that nothing needs an escape.
-        let header = format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{}"}}"#, key.algorithm(), key.kid());
-        URL_SAFE_NO_PAD.encode_string(header, &mut compact);
+        // As long as it gets, so that no copy of the token is left where it grew.
+        let room = key.header().len() + encoded_len(claims.len()) + encoded_len(key.signature_len()) + 2;
+        let mut compact = WipedText::with_capacity(room);
+        compact.push_str(key.header());
         compact.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut compact);
+        URL_SAFE_NO_PAD.encode_string(claims, &mut *compact);
         let signature = key.sign(compact.as_bytes()).map_err(|_| NotMinted::Signature)?;
         compact.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+        URL_SAFE_NO_PAD.encode_string(signature, &mut *compact);
         Ok(Self { compact, said })
     }
 
@@ -80,6 +77,11 @@ impl MintedToken {
     pub fn access_token(&self) -> &AccessToken {
         &self.said
     }
+}
+
+/// How many characters of base64url so many bytes take.
+fn encoded_len(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
 }
 
 impl fmt::Debug for MintedToken {

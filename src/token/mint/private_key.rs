@@ -119,6 +119,14 @@ impl PrivateKey {
         Found::in_pkcs8(der)?.bind(algorithm)
     }
 
+    /// How many bytes a signature has.
+    pub(super) fn signature_len(&self) -> usize {
+        match self {
+            Self::P256(_) | Self::Ed25519(_) => 64,
+            Self::Rsa(pair, _) => pair.public_modulus_len(),
+        }
+    }
+
     /// The signature over `message`, as a JWS has it (RFC 7518 §3.3 to 3.5).
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Unspecified> {
         match self {

@@ -10,6 +10,8 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::private_key::{PrivateKey, SigningKeyFault};
 use super::{JwkSet, PublicJwk};
@@ -22,6 +24,8 @@ use crate::token::keys::{InvalidKeySet, KeySet};
 pub struct SigningKey {
     private: Arc<PrivateKey>,
     public: PublicJwk,
+    /// That of every token which it signs, in base64url.
+    header: Arc<str>,
 }
 
 impl SigningKey {
@@ -65,7 +69,7 @@ impl SigningKey {
         };
         let document = JwkSet::new([&public]);
         match KeySet::parse(&[document.as_bytes()], &[algorithm.algorithm()]) {
-            Ok(_) => Ok(Self { private: Arc::new(private), public }),
+            Ok(_) => Ok(Self { private: Arc::new(private), header: header(&public).into(), public }),
             Err(InvalidKeySet::NoUsableKey(Some(skipped))) => Err(SigningKeyFault::Unverifiable(skipped.why)),
             Err(_) => Err(SigningKeyFault::Malformed),
         }
@@ -79,6 +83,16 @@ impl SigningKey {
     /// The key's name: the thumbprint of its public half (RFC 7638).
     pub fn kid(&self) -> &str {
         self.public.kid()
+    }
+
+    /// The header of what it signs, in base64url (RFC 9068 §2.1).
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// How many bytes its signatures have.
+    pub(super) fn signature_len(&self) -> usize {
+        self.private.signature_len()
     }
 
     /// The half that everybody may see.
@@ -100,6 +114,11 @@ impl fmt::Debug for SigningKey {
             .field("algorithm", &self.algorithm())
             .finish_non_exhaustive()
     }
+}
+
+/// Both members are base64url or from a closed list, so that nothing needs an escape.
+fn header(key: &PublicJwk) -> String {
+    URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"at+jwt","alg":"{}","kid":"{}"}}"#, key.algorithm(), key.kid()))
 }
 
 /// The first version of PKCS #8, which every tool reads.

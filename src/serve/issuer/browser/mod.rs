@@ -23,13 +23,14 @@ pub(super) mod pages;
 mod passwords;
 mod visit;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
 use axum::{Extension, Router};
-use http::{HeaderMap, Method};
+use http::Method;
 use tokio::time::timeout;
 
 use self::halted::{Halted, not_allowed};
@@ -53,14 +54,9 @@ pub(super) fn router() -> Router<Desk> {
         .route(Endpoint::Logout.path(), page())
 }
 
-async fn answer(
-    State(desk): State<Desk>,
-    Extension(call): Extension<Call>,
-    method: Method,
-    headers: HeaderMap,
-) -> Response {
+async fn answer(State(desk): State<Desk>, Extension(call): Extension<Arc<Call>>, method: Method) -> Response {
     let work = async {
-        let visit = Visit::new(&desk, &call, &headers)?;
+        let visit = Visit::new(&desk, &call, &call.headers)?;
         answered(&visit, &method).await
     };
     let too_slow = || Err(Halted::Unavailable("the answer took too long".to_owned()));

@@ -4,6 +4,8 @@
 //! §4.4, §4.7). Until the browser is known nothing has an effect, so that whoever was sent somebody else's answer takes nothing
 //! from him.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -47,15 +49,14 @@ struct LoggedIn {
 /// Answers a user who comes back.
 pub(in crate::serve::issuer) async fn answer(
     State(desk): State<Desk>,
-    Extension(call): Extension<Call>,
-    headers: HeaderMap,
+    Extension(call): Extension<Arc<Call>>,
 ) -> Response {
     let until = Instant::now() + PATIENCE;
     let (server, issuing) = (call.snapshot.config.issuer.as_ref(), call.snapshot.issuing.as_deref());
     let Some((server, issuing)) = server.zip(issuing) else {
         return NotLoggedIn::NoProvider.answer(&call, None);
     };
-    let recognized = timeout_at(until, recognized(&call, server, issuing, &headers)).await;
+    let recognized = timeout_at(until, recognized(&call, server, issuing, &call.headers)).await;
     if !desk.gateway.current.is(&call.snapshot) {
         return superseded();
     }
@@ -67,7 +68,7 @@ pub(in crate::serve::issuer) async fn answer(
     let mut way = None;
     let logged_in = timeout_at(until, logged_in(&desk, &call, server, issuing, recognized, &mut way)).await;
     let finished = match logged_in.unwrap_or(Err(NotLoggedIn::TooSlow)) {
-        Ok(logged_in) => finished(&call, server, issuing, &headers, &logged_in, way.as_ref()).await,
+        Ok(logged_in) => finished(&call, server, issuing, &call.headers, &logged_in, way.as_ref()).await,
         Err(refused) => Err(refused),
     };
     finished.unwrap_or_else(|refused| refused.answer(&call, way.as_ref()))
