@@ -56,10 +56,10 @@ impl MintedToken {
         let mut compact = WipedText::with_capacity(room);
         compact.push_str(key.header());
         compact.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut *compact);
+        URL_SAFE_NO_PAD.encode_string(claims, &mut compact);
         let signature = key.sign(compact.as_bytes()).map_err(|_| NotMinted::Signature)?;
         compact.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature, &mut *compact);
+        URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
         Ok(Self { compact, said })
     }
 
