@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp};
+use pingora_core::protocols::Shutdown;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
@@ -24,7 +25,8 @@ pub(super) async fn converse<W: Wire>(served: Arc<Served>, mut stream: Box<Watch
             _ = stopping.wait_for(|stop| *stop) => false,
         };
         if !begins {
-            return;
+            // TLS says that it ends (RFC 8446 §6.1).
+            return stream.shutdown().await;
         }
         let mut session = ServerSession::new_http1(stream);
         match settings {

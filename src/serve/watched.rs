@@ -353,6 +353,7 @@ impl<W: Wire> Peek for Watched<W> {
     }
 }
 
+// Without a digest Pingora would look for HTTP/2 without ALPN in TLS, too; it gets only what `greets` has told to be HTTP/2.
 impl<W: Wire> Ssl for Watched<W> {
     fn selected_alpn_proto(&self) -> Option<ALPN> {
         self.inner.protocol()

@@ -13,6 +13,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How many bytes may wait: some ten thousand lines.
 const MOST: usize = 4 << 20;
+/// How much memory is kept for the lines to come.
+const KEPT: usize = 64 << 10;
 /// How long lines are collected after some were written.
 const COLLECTING: Duration = Duration::from_millis(2);
 
@@ -52,14 +54,14 @@ impl LinePipe {
         Ok(Self(shared))
     }
 
-    /// Returns once everything that was said is written.
-    pub(super) fn finish(&self) {
+    /// Returns once everything that was said is written, or nobody has read it for so long.
+    pub(super) fn finish(&self, patience: Duration) {
         let mut state = self.0.state();
         state.is_finishing = true;
         self.0.more.notify_one();
-        while !state.lines.is_empty() || state.is_writing {
-            state = self.0.room.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_left = |state: &mut State| !state.lines.is_empty() || state.is_writing;
+        let waited = self.0.room.wait_timeout_while(state, patience, is_left);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.is_finishing = false;
     }
 }
@@ -96,6 +98,8 @@ impl Shared {
             let _ = end.write_all(&batch);
             let _ = end.flush();
             batch.clear();
+            // A burst is over some time; its memory is given back.
+            batch.shrink_to(KEPT);
             if !is_finishing {
                 thread::sleep(COLLECTING);
             }
@@ -183,7 +187,7 @@ mod tests {
         });
         (0..6).for_each(|_| leave.send(()).unwrap());
         sender.join().unwrap();
-        pipe.finish();
+        pipe.finish(Duration::MAX);
         let total: usize = read.try_iter().map(|bytes| bytes.len()).sum();
         assert_eq!(total, MOST / 2 * 5);
     }
@@ -193,7 +197,15 @@ mod tests {
         let (pipe, read, leave) = gated();
         leave.send(()).unwrap();
         writeln!(&pipe, "last words").unwrap();
-        pipe.finish();
+        pipe.finish(Duration::MAX);
         assert_eq!(read.try_recv().unwrap(), b"last words\n");
+    }
+
+    #[test]
+    fn a_reader_that_reads_no_more_is_not_waited_for_for_ever() {
+        let (pipe, read, _leave) = gated();
+        writeln!(&pipe, "unread").unwrap();
+        pipe.finish(Duration::from_millis(1));
+        assert!(read.try_recv().is_err());
     }
 }

@@ -63,10 +63,10 @@ pub fn start(log: &Log) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Returns once every line is written.
+/// Returns once every line is written; a reader that reads no more is waited for no longer than two seconds.
 pub fn finish() {
     if let Some(switches) = SWITCHES.get() {
-        switches.pipe.finish();
+        switches.pipe.finish(Duration::from_secs(2));
     }
 }
 
