@@ -103,6 +103,12 @@ impl Client {
         self.unread.is_empty() && !self.more().await
     }
 
+    /// Whether the server says that it closes, which over TLS is more than to be gone (RFC 8446 §6.1).
+    pub async fn hears_the_end(&mut self) -> bool {
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await.expect("nothing came");
+        matches!(read, Ok(0))
+    }
+
     /// Reads on; false at the end.
     pub async fn more(&mut self) -> bool {
         let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await.expect("nothing came");

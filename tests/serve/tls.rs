@@ -1,5 +1,7 @@
 //! What is spoken at a TLS listener, and how that changes while it listens.
 
+use std::time::Duration;
+
 use narrowgate::config::{Certificate, ClientProtocol, Listener, Purpose, Tls, TlsVersion};
 use narrowgate::serve::Prepared;
 use rustls::pki_types::CertificateDer;
@@ -27,6 +29,20 @@ async fn start(change: impl FnOnce(&mut Tls)) -> (Running, CertificateDer<'stati
     })
     .await;
     (gateway, root)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_is_told_that_it_ends() {
+    let origin = Origin::start(false).await;
+    let (site, root) = certificate("api.example");
+    let gateway = start_with(&public(origin.address, ""), &Issuer::new(), |config| {
+        config.listeners[0].purpose = https(site);
+        config.limits.idle_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let (mut client, _) = TlsClient::trusting(&[&root]).connect(gateway.address, "api.example").await;
+    assert_eq!(client.ask("api.example", "").await.status, 200);
+    assert!(client.hears_the_end().await);
 }
 
 fn listeners(gateway: &Running) -> Vec<Listener> {
