@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod guard;
 pub mod issuer;
 pub mod oauth;
+mod randomness;
 pub mod route;
 pub mod secret;
 pub mod serve;

@@ -1,39 +1,9 @@
 //! Identifiers of requests and spans: random, so that nobody guesses them and no client chooses them.
-//!
-//! The generator takes about a microsecond whether it is asked for eight bytes or for a thousand, so each thread asks for many
-//! at once.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 
-use aws_lc_rs::rand;
-
-/// How many bytes a thread asks for at once.
-const AT_ONCE: usize = 1024;
-
-thread_local! {
-    static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { bytes: [0; AT_ONCE], left: 0 }) };
-}
-
-/// Random bytes that nobody has got yet: the first `left`.
-struct Ahead {
-    bytes: [u8; AT_ONCE],
-    left: usize,
-}
-
-impl Ahead {
-    fn take<const BYTES: usize>(&mut self) -> [u8; BYTES] {
-        if self.left < BYTES {
-            rand::fill(&mut self.bytes).expect("the system has randomness once it has started");
-            self.left = AT_ONCE;
-        }
-        self.left -= BYTES;
-        let mut taken = [0; BYTES];
-        taken.copy_from_slice(&self.bytes[self.left..self.left + BYTES]);
-        taken
-    }
-}
+use crate::randomness;
 
 /// Random bytes, written in hexadecimal: twice as many digits.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -45,7 +15,7 @@ pub(super) type RequestId = Identifier<16>;
 impl<const BYTES: usize> Identifier<BYTES> {
     /// One that nobody has got yet.
     pub(super) fn random() -> Self {
-        let bytes: [u8; BYTES] = AHEAD.with_borrow_mut(Ahead::take);
+        let bytes = randomness::name::<BYTES>().expect("the system has randomness once it has started");
         let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
         Self(bytes.map(|byte| [digit(byte >> 4), digit(byte & 15)]))
     }

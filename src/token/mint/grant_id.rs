@@ -2,32 +2,19 @@
 //!
 //! `jti` is `<root grant>.<random>`. Exchange and narrowing keep the root, so that revoking it ends them all.
 
-use std::cell::RefCell;
 use std::fmt;
 
 use aws_lc_rs::error::Unspecified;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::randomness;
+
 /// How many random bytes make a name that nobody guesses and no two of us choose.
 const BYTES: usize = 16;
 
 /// How long such a name is as text.
 const TEXT: usize = 22;
-
-/// How many bytes a thread asks for at once: the generator takes as long for one name as for all of these.
-const AT_ONCE: usize = 64 * BYTES;
-
-thread_local! {
-    /// Randomness that nobody has got yet. It makes names, no secrets, and is gone once it was handed out.
-    static AHEAD: RefCell<Ahead> = const { RefCell::new(Ahead { bytes: [0; AT_ONCE], left: 0 }) };
-}
-
-/// Random bytes, of which the first `left` are good.
-struct Ahead {
-    bytes: [u8; AT_ONCE],
-    left: usize,
-}
 
 /// A grant's name: 128 bits of randomness, written as 22 characters of base64url. It is no secret.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -45,7 +32,7 @@ impl GrantId {
     ///
     /// If the system has no randomness to give.
     pub fn generate() -> Result<Self, Unspecified> {
-        Ok(Self(random()?))
+        Ok(Self(randomness::name()?))
     }
 
     /// Reads a name as [`fmt::Display`] writes it.
@@ -74,7 +61,7 @@ impl GrantId {
         let mut jti = String::with_capacity(2 * TEXT + 1);
         URL_SAFE_NO_PAD.encode_string(self.0, &mut jti);
         jti.push('.');
-        URL_SAFE_NO_PAD.encode_string(random()?, &mut jti);
+        URL_SAFE_NO_PAD.encode_string(randomness::name::<BYTES>()?, &mut jti);
         Ok(jti)
     }
 }
@@ -89,24 +76,6 @@ impl fmt::Debug for GrantId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "GrantId({self})")
     }
-}
-
-impl Ahead {
-    fn take(&mut self) -> Result<[u8; BYTES], Unspecified> {
-        if self.left < BYTES {
-            self.left = 0;
-            aws_lc_rs::rand::fill(&mut self.bytes)?;
-            self.left = AT_ONCE;
-        }
-        self.left -= BYTES;
-        let mut taken = [0; BYTES];
-        taken.swap_with_slice(&mut self.bytes[self.left..self.left + BYTES]);
-        Ok(taken)
-    }
-}
-
-fn random() -> Result<[u8; BYTES], Unspecified> {
-    AHEAD.with_borrow_mut(Ahead::take)
 }
 
 #[cfg(test)]
