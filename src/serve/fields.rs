@@ -9,21 +9,43 @@ use http::request::Parts;
 use pingora_error::Result;
 use pingora_http::RequestHeader;
 
-/// Whether the target of a request is the one in its URI. Pingora keeps others, which no URI can hold, where an edit would lose
-/// them.
-pub(super) fn keeps_target(header: &RequestHeader) -> bool {
-    header.uri.path_and_query().is_some_and(|target| target.as_str().as_bytes() == header.raw_path())
-}
-
-/// Edits a request whose target is the one in its URI; afterwards its names have no spelling of their own.
+/// Edits a request; afterwards its names have no spelling of their own. Its target stays what it is.
 ///
 /// # Errors
 ///
-/// Those of `edit`.
+/// Those of `edit`, and when a target that no URI holds cannot be put back, which does not happen: it was read before.
 pub(super) fn edit(header: &mut RequestHeader, edit: impl FnOnce(&mut Parts) -> Result<()>) -> Result<()> {
+    // Pingora keeps a target beside the parts where a URI cannot hold it: an absolute one, or bytes that are no text.
+    let is_in_uri = header.uri.path_and_query().is_some_and(|target| target.as_str().as_bytes() == header.raw_path());
+    let target = (!is_in_uri).then(|| header.raw_path().to_vec());
     let nothing = RequestHeader::from(Request::new(()).into_parts().0);
     let mut parts = Parts::from(std::mem::replace(header, nothing));
     let edited = edit(&mut parts);
     *header = RequestHeader::from(parts);
-    edited
+    match target {
+        Some(target) if header.raw_path() != target => edited.and_then(|()| header.set_raw_path(&target)),
+        _ => edited,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_stays_what_it_is_whatever_its_form() {
+        let targets: [&[u8]; 6] =
+            [b"/a?b=%2f", b"*", b"http://api.example/a?b", b"api.example:443", b"/\xff", b"http://api.example"];
+        for target in targets {
+            let mut header = RequestHeader::build("GET", target, None).unwrap();
+            header.append_header("X-A", "1").unwrap();
+            edit(&mut header, |parts| {
+                parts.headers.remove("x-a");
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(header.raw_path(), target, "{}", String::from_utf8_lossy(target));
+            assert!(header.headers.is_empty() && !header.has_case());
+        }
+    }
 }

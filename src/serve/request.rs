@@ -7,10 +7,9 @@ use std::time::Instant;
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderName, Method, Version};
 use pingora_error::Result;
 use pingora_proxy::Session;
-use smallvec::SmallVec;
 
 use super::connection::Connection;
 use super::exchange::Exchange;
@@ -90,28 +89,14 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
 /// Marks credentials so that nothing that prints a header map shows them, and forgets how the names were spelt: case means
 /// nothing in them (RFC 9110 §5.1), and Pingora keeps a second map of it that it copies and asks at every step.
 fn prepare_fields(session: &mut Session) -> Result<()> {
-    let header = session.req_header_mut();
-    if fields::keeps_target(header) {
-        return fields::edit(header, |parts| {
-            for name in CREDENTIALS {
-                if let Entry::Occupied(mut values) = parts.headers.entry(name) {
-                    values.iter_mut().for_each(|value| value.set_sensitive(true));
-                }
+    fields::edit(session.req_header_mut(), |parts| {
+        for name in CREDENTIALS {
+            if let Entry::Occupied(mut values) = parts.headers.entry(name) {
+                values.iter_mut().for_each(|value| value.set_sensitive(true));
             }
-            Ok(())
-        });
-    }
-    for name in CREDENTIALS {
-        let mut values: SmallVec<[HeaderValue; 2]> = header.headers.get_all(&name).iter().cloned().collect();
-        header.remove_header(&name);
-        for value in &mut values {
-            value.set_sensitive(true);
         }
-        for value in values {
-            header.append_header(name.clone(), value)?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Asks the guard, waits for keys if it says so, and does what it decides. True when the request is answered.
