@@ -4,14 +4,17 @@
 //! what its signature and its verification take by the library alone: on the same processor and in the same round. A row is
 //! met where that is at least 0.8 of what the token cost. Linux only, because `/proc` says what a process used.
 
+mod cost;
 mod house;
 mod load;
+#[path = "../proxy/process.rs"]
 mod process;
 mod signer;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
+use cost::gate;
 use house::{OWN, authorization, configuration, exchange, granted};
 use process::Measured;
 use signer::Signer;
@@ -58,7 +61,7 @@ async fn measure() {
     let quiet = configuration(&folder.0, [&es256, &rs256], "quiet", "warn");
     let audited = configuration(&folder.0, [&es256, &rs256], "audited", "info");
     let mut tokens = granted(&folder.0, "quiet", REFRESHES[1].0).await;
-    let (quiet, audited) = (Measured::gate(&quiet), Measured::gate(&audited));
+    let (quiet, audited) = (gate(&quiet), gate(&audited));
     let (mut rows, mut rates, mut serial) = (rows(), [Vec::new(), Vec::new()], 0);
     let proof = authorization();
     for round in 0..=ROUNDS {

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narrowgate::clock::Timestamp;
 use serde_json::{Value, json};
 
-use crate::process::alone;
+use crate::cost::alone;
 
 /// How often one thing of the library is done in one turn.
 const TIMES: usize = 1000;
