@@ -72,8 +72,9 @@ impl ProxyHttp for Embedded {
         let Some(permit) = permit else {
             return PingoraError::e_explain(ErrorType::InternalError, "no permit, no upstream");
         };
-        match self.upstreams[permit.resource().0].next(&mut Tried::default(), Instant::now()) {
-            Some(destination) => Ok(Box::new(destination.peer)),
+        let pool = &self.upstreams[permit.resource().0];
+        match pool.next(&mut Tried::default(), Instant::now()) {
+            Some(destination) => Ok(Box::new(pool.peer(&destination.attempt))),
             None => PingoraError::e_explain(ErrorType::ConnectError, "the upstream has no address"),
         }
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use http::HeaderValue;
-use pingora_core::protocols::TcpKeepalive;
+use pingora_core::protocols::{Stream, TcpKeepalive};
 use pingora_core::upstreams::peer::HttpPeer;
 use smallvec::SmallVec;
 
@@ -23,12 +23,14 @@ use crate::config::{Config, Ejection, Resource, Retry, UpstreamProtocol};
 mod addresses;
 mod ejection;
 mod health;
+mod kept;
 mod names;
 mod roots;
 mod server;
 mod shared;
 mod trust;
 
+pub use kept::MOST as MOST_KEPT;
 pub use roots::RootsError;
 pub use shared::ready;
 
@@ -59,8 +61,6 @@ pub struct UpstreamPool {
 /// A server's address that a request may go to.
 #[derive(Clone, Debug)]
 pub struct Destination {
-    /// What to connect to, with every bound set.
-    pub peer: HttpPeer,
     /// The `Host` that the server expects: the URL's authority.
     pub authority: HeaderValue,
     /// What [`UpstreamPool::answered`] and [`UpstreamPool::failed`] want to know.
@@ -254,8 +254,8 @@ impl UpstreamPool {
         (&self.resource, &attempt.server.name, attempt.endpoint.address)
     }
 
-    fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {
-        tried.0.push(attempt.endpoint.address);
+    /// What to connect to for an attempt, with every bound set.
+    pub fn peer(&self, attempt: &Attempt) -> HttpPeer {
         let mut peer = attempt.server.manner.peer(attempt.endpoint.address);
         peer.group_key = self.group_key;
         peer.options.connection_timeout = Some(self.connect_timeout);
@@ -270,7 +270,22 @@ impl UpstreamPool {
             #[cfg(target_os = "linux")]
             user_timeout: Duration::ZERO,
         });
-        Destination { peer, authority: attempt.server.authority.clone(), attempt }
+        peer
+    }
+
+    /// A connection that was kept at the address of an attempt.
+    pub fn take_kept(&self, attempt: &Attempt, now: Instant) -> Option<Stream> {
+        attempt.endpoint.kept.take(now)
+    }
+
+    /// Keeps a connection to the address of an attempt, over which a whole HTTP/1 answer has come and nothing behind it.
+    pub fn keep(&self, attempt: &Attempt, stream: Stream, now: Instant) {
+        attempt.endpoint.kept.keep(stream, now + self.idle_timeout, &self.shared.kept);
+    }
+
+    fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {
+        tried.0.push(attempt.endpoint.address);
+        Destination { authority: attempt.server.authority.clone(), attempt }
     }
 }
 

@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Method};
+use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use tokio::sync::Notify;
 
 use super::connection::Connection;
 use super::ending::{Ending, Endings, Kept};
+use super::failure::NO_ADDRESS;
 use super::identifier::RequestId;
 use crate::config::{OnRemoval, ResourceId};
 use crate::guard::{Denial, Permit};
@@ -169,6 +171,27 @@ impl Exchange {
     /// Where a permitted request goes.
     pub(super) fn pool(&self) -> Option<&Arc<UpstreamPool>> {
         self.snapshot.upstreams.get(self.permit.as_ref()?.resource().0)
+    }
+
+    /// Begins the next try: at the address that a failure has chosen, or at the next in turn.
+    ///
+    /// # Errors
+    ///
+    /// `InternalError` without a permit; [`NO_ADDRESS`] where none is known.
+    pub(super) fn begin_attempt(&mut self) -> Result<(Arc<UpstreamPool>, Attempt)> {
+        let Some(pool) = self.pool().cloned() else {
+            return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
+        };
+        let now = Instant::now();
+        let next = self.next.take().or_else(|| pool.next(&mut self.tried, now));
+        let Some(Destination { authority, attempt }) = next else {
+            return Err(Error::create(NO_ADDRESS, ErrorSource::Upstream, None, None));
+        };
+        self.attempts += 1;
+        self.destination = Some(authority);
+        self.attempt = Some(attempt.clone());
+        self.record.forwarded.get_or_insert(now);
+        Ok((pool, attempt))
     }
 
     /// Lives on what it was permitted from now on, and ends with it.

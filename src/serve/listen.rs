@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pingora_core::apps::ServerApp;
+use pingora_core::connectors::ConnectorOptions;
 use pingora_core::protocols::l4::stream::Stream as TcpConnection;
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::{HttpProxy, http_proxy};
@@ -26,6 +27,7 @@ use super::exchange::UnderWay;
 use super::http1;
 use super::identifier::RequestId;
 use super::proxy::{ATTEMPTS, Gateway, Proxy};
+use super::relay::Relay;
 use super::terms::{Offer, Offers, Prepared, Terms};
 use super::tls::CertificateError;
 use super::watched::{Patience, Watched};
@@ -33,16 +35,13 @@ use super::wire::Wire;
 use crate::config::{Limits, Listener};
 use crate::snapshot::Current;
 use crate::telemetry::metrics::ConnectionRefusal;
+use crate::upstream::MOST_KEPT;
 
 const BACKLOG: u32 = 1024;
 /// How long an accept loop rests when the system has no descriptor to give.
 const REST: Duration = Duration::from_millis(50);
 /// How long answers that are written may still be on their way when everything else has ended.
 const FLUSH: Duration = Duration::from_secs(1);
-/// Idle connections to upstreams that are kept for each worker, all upstreams together: a machine of more cores has more
-/// requests under way.
-const POOL: usize = 512;
-
 /// Why a listener cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -104,7 +103,9 @@ impl Listening {
         // Pingora takes whatever provider is installed, and would install another one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let under_way = UnderWay::default();
-        let mut proxy = http_proxy(&Arc::new(server_conf()), Proxy::new(gateway.clone(), under_way.clone()));
+        let conf = server_conf();
+        let relay = Relay::new(ConnectorOptions::from_server_conf(&conf));
+        let mut proxy = http_proxy(&Arc::new(conf), Proxy::new(gateway.clone(), under_way.clone(), relay));
         proxy.server_options = Some(Served::options());
         let (stop, stopping) = watch::channel(false);
         let (cut, cutting) = watch::channel(false);
@@ -333,5 +334,5 @@ async fn tell_endings(current: Arc<Current>, under_way: UnderWay, mut stopping: 
 
 fn server_conf() -> ServerConf {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    ServerConf { threads, max_retries: ATTEMPTS, upstream_keepalive_pool_size: POOL, ..ServerConf::default() }
+    ServerConf { threads, max_retries: ATTEMPTS, upstream_keepalive_pool_size: MOST_KEPT, ..ServerConf::default() }
 }

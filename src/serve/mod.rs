@@ -24,6 +24,7 @@ pub mod listen;
 pub mod minting;
 mod narrowing;
 mod proxy;
+mod relay;
 mod request;
 mod request_line;
 mod response;

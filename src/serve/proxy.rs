@@ -4,27 +4,25 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::StatusCode;
 use pingora_core::modules::http::HttpModules;
 use pingora_core::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
-use pingora_error::{Error, ErrorSource, ErrorType, Result};
+use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use super::exchange::{Exchange, UnderWay};
-use super::failure::{self, BODY_TOO_LARGE, NO_ADDRESS};
+use super::failure::{self, BODY_TOO_LARGE};
 use super::issuer::Endpoints;
 use super::narrowing::NarrowedTokens;
+use super::relay::Relay;
 use super::websocket::UpgradeConnector;
 use super::{forward, request, response, retry};
 use crate::snapshot::Current;
 use crate::telemetry::Metrics;
 use crate::token::TokenCache;
-use crate::upstream::Destination;
 
 /// How often a request is tried at most, each time at another address.
 pub(super) const ATTEMPTS: usize = 3;
@@ -48,12 +46,13 @@ pub struct Gateway {
 pub(super) struct Proxy {
     gateway: Gateway,
     endpoints: Endpoints,
+    relay: Relay,
     under_way: UnderWay,
 }
 
 impl Proxy {
-    pub(super) fn new(gateway: Gateway, under_way: UnderWay) -> Self {
-        Self { endpoints: Endpoints::new(gateway.clone()), gateway, under_way }
+    pub(super) fn new(gateway: Gateway, under_way: UnderWay, relay: Relay) -> Self {
+        Self { endpoints: Endpoints::new(gateway.clone()), gateway, relay, under_way }
     }
 }
 
@@ -77,27 +76,20 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
+        // Whatever fails before a request is permitted fails because the client left.
         let answered = match request::take_over(session, exchange, &self.gateway.current)? {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
             None => request::decide(session, exchange, &self.gateway, &self.endpoints).await,
         };
-        // Whatever fails here fails because the client left.
-        answered.map_err(Error::into_down)
+        match answered.map_err(Error::into_down)? {
+            true => Ok(true),
+            false => self.relay.relay(session, exchange).await,
+        }
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
-        let Some(pool) = exchange.pool().cloned() else {
-            return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
-        };
-        let now = Instant::now();
-        let next = exchange.next.take().or_else(|| pool.next(&mut exchange.tried, now));
-        let Some(Destination { mut peer, authority, attempt }) = next else {
-            return Err(Error::create(NO_ADDRESS, ErrorSource::Upstream, None, None));
-        };
-        exchange.attempts += 1;
-        exchange.destination = Some(authority);
-        exchange.attempt = Some(attempt);
-        exchange.record.forwarded.get_or_insert(now);
+        let (pool, attempt) = exchange.begin_attempt()?;
+        let mut peer = pool.peer(&attempt);
         if exchange.wants_tunnel {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));
             peer.options.read_timeout = Some(exchange.snapshot.config.limits.tunnel_age);
@@ -160,14 +152,7 @@ impl ProxyHttp for Proxy {
         header: &mut ResponseHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        // An interim answer is none yet: the server may still break off.
-        if header.status.is_informational() && header.status != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(());
-        }
-        exchange.is_answered = true;
-        if let (Some(pool), Some(attempt)) = (exchange.pool(), &exchange.attempt) {
-            pool.answered(attempt);
-        }
+        response::arrived(exchange, header);
         Ok(())
     }
 
@@ -177,8 +162,6 @@ impl ProxyHttp for Proxy {
         header: &mut ResponseHeader,
         exchange: &mut Box<Exchange>,
     ) -> Result<()> {
-        // Also told of an exchange that is cut before its end.
-        exchange.record.status = Some(header.status.as_u16());
         response::clean(session, exchange, header)
     }
 

@@ -6,7 +6,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, CONTENT_LENGTH, DATE, PROXY_AUTHENTICATE, SET_COOKIE, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -34,12 +34,25 @@ const NOT_PASSED_ON: [HeaderName; 6] = [
 /// Fields that `Connection` may name and that stay all the same.
 const FRAMING: [HeaderName; 4] = [CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, DATE];
 
+/// Takes note of the header of an answer. An interim one is none yet: the server may still break off.
+pub(super) fn arrived(exchange: &mut Exchange, header: &ResponseHeader) {
+    if header.status.is_informational() && header.status != StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    exchange.is_answered = true;
+    if let (Some(pool), Some(attempt)) = (exchange.pool(), &exchange.attempt) {
+        pool.answered(attempt);
+    }
+}
+
 /// Cleans the header of an answer, and turns a connection that becomes a tunnel into one that ends.
 ///
 /// # Errors
 ///
 /// [`UNAUTHORIZED`] for a 401 to a request that carried no credential; `InternalError` without a permit.
 pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut ResponseHeader) -> Result<()> {
+    // Also told of an exchange that is cut before its end.
+    exchange.record.status = Some(header.status.as_u16());
     let Some(permit) = &exchange.permit else {
         return Error::e_explain(ErrorType::InternalError, "an answer came without a permit");
     };
@@ -80,6 +93,24 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
     write_cors(permit, header)?;
     if is_tunnel {
         open_tunnel(session, exchange);
+    }
+    Ok(())
+}
+
+/// Says where the body of an answer ends if its server did not: by chunks, so that the client's connection need not end with it.
+///
+/// # Errors
+///
+/// When the field cannot be written.
+pub(super) fn frame(session: &Session, header: &mut ResponseHeader, is_end: bool) -> Result<()> {
+    let has_none = session.req_header().method == Method::HEAD
+        || header.status.is_informational()
+        || matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_framed = header.headers.contains_key(CONTENT_LENGTH) || header.headers.contains_key(TRANSFER_ENCODING);
+    if !is_end && !has_none && !is_framed {
+        // Chunks are unknown before.
+        header.set_version(Version::HTTP_11);
+        header.insert_header(TRANSFER_ENCODING, "chunked")?;
     }
     Ok(())
 }

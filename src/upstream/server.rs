@@ -13,6 +13,7 @@ use url::{Host, Url};
 use super::addresses::Addresses;
 use super::ejection::Standing;
 use super::health::{Check, Pulse};
+use super::kept::Kept;
 use super::shared::Shared;
 use super::trust::{Manner, Trust};
 use crate::config::Upstream;
@@ -44,6 +45,7 @@ pub(super) struct Endpoints {
 pub(super) struct Endpoint {
     pub(super) address: SocketAddr,
     pub(super) standing: Standing,
+    pub(super) kept: Arc<Kept>,
     pulse: Option<Arc<Pulse>>,
 }
 
@@ -87,7 +89,7 @@ impl Server {
             let same = before.all.iter().find(|endpoint| endpoint.address == *address);
             same.cloned().unwrap_or_else(|| {
                 let pulse = self.check.as_ref().map(|check| check.pulse(*address));
-                Arc::new(Endpoint { address: *address, standing: Standing::default(), pulse })
+                Arc::new(Endpoint { address: *address, standing: Standing::default(), kept: Arc::default(), pulse })
             })
         };
         // Two requests may do this at once; both make the same, and one of them stays.

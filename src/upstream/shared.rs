@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::UpstreamPool;
 use super::health::Checks;
+use super::kept::AllKept;
 use super::names::Names;
 use super::trust::Trusts;
 
@@ -21,13 +22,20 @@ pub(super) struct Shared {
     pub(super) names: Arc<Names>,
     pub(super) checks: Checks,
     pub(super) trusts: Trusts,
+    pub(super) kept: Arc<AllKept>,
     epoch: Instant,
 }
 
 impl Default for Shared {
     fn default() -> Self {
         let epoch = Instant::now();
-        Self { names: Arc::default(), checks: Checks::default(), trusts: Trusts::default(), epoch }
+        Self {
+            names: Arc::default(),
+            checks: Checks::default(),
+            trusts: Trusts::default(),
+            kept: Arc::default(),
+            epoch,
+        }
     }
 }
 
@@ -40,7 +48,7 @@ impl Shared {
 
 /// Makes the pools of one configuration ready for requests: every new name has been asked for, or 2 s have passed. From
 /// now on names are resolved again and health is checked, for as long as somebody holds the pools. Call it on a tokio
-/// runtime, before the pools are used.
+/// runtime, before the pools are used. From then on also the connections that are kept are looked after.
 pub async fn ready(pools: &[Arc<UpstreamPool>]) {
     let Some(shared) = pools.first().map(|pool| &pool.shared) else {
         return;
@@ -51,4 +59,5 @@ pub async fn ready(pools: &[Arc<UpstreamPool>]) {
     let _ = timeout(RESOLVE_AT_ONCE, asking).await;
     shared.names.keep_fresh();
     shared.checks.start();
+    shared.kept.look_after();
 }

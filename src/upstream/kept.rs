@@ -1,0 +1,142 @@
+//! Connections that wait at one address for the next request.
+//!
+//! Pingora's own pool watches each of them with a task that begins and ends with every request. Here a connection is looked at
+//! when it is taken, the last one kept first, and one task a process looks through all that wait, every second: it lets go
+//! of what the server has closed, what has waited too long, and the oldest of what is too many.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use pingora_core::protocols::Stream;
+use tokio::io::AsyncReadExt;
+use tokio::task::coop::unconstrained;
+use tokio::time::sleep;
+
+/// How often what waits is looked through.
+const PERIOD: Duration = Duration::from_secs(1);
+/// How many connections wait for each worker, all upstreams together: a machine of more cores has more requests under way.
+pub const MOST: usize = 512;
+
+/// The connections that wait at one address.
+#[derive(Debug, Default)]
+pub(super) struct Kept(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// In the order in which they were kept.
+    waiting: VecDeque<Waiting>,
+    /// Whether the task that looks through them knows of this address.
+    is_known: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    stream: Stream,
+    until: Instant,
+}
+
+impl Kept {
+    /// A connection that the server has not closed, as far as it can be known.
+    pub(super) fn take(&self, now: Instant) -> Option<Stream> {
+        loop {
+            let Waiting { mut stream, until } = self.state().waiting.pop_back()?;
+            if until > now && is_silent(&mut stream) {
+                return Some(stream);
+            }
+        }
+    }
+
+    /// Keeps a connection over which a whole answer has come.
+    pub(super) fn keep(self: &Arc<Self>, stream: Stream, until: Instant, all: &AllKept) {
+        let mut state = self.state();
+        state.waiting.push_back(Waiting { stream, until });
+        if !std::mem::replace(&mut state.is_known, true) {
+            drop(state);
+            all.lists().push(Arc::downgrade(self));
+        }
+    }
+
+    /// Lets go of what is of no use, and of what has to end before `end`.
+    fn look_through(&self, now: Instant, end: Option<Instant>) {
+        let mut gone = Vec::new();
+        let mut state = self.state();
+        for mut waiting in std::mem::take(&mut state.waiting) {
+            let stays =
+                waiting.until > now && end.is_none_or(|end| waiting.until > end) && is_silent(&mut waiting.stream);
+            match stays {
+                true => state.waiting.push_back(waiting),
+                false => gone.push(waiting),
+            }
+        }
+        drop(state);
+        // Closing takes a system call each.
+        drop(gone);
+    }
+
+    /// The lock; what it guards is whole after each statement.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Every address at which connections wait.
+#[derive(Debug, Default)]
+pub(super) struct AllKept {
+    lists: Mutex<Vec<Weak<Kept>>>,
+    is_looked_after: AtomicBool,
+}
+
+impl AllKept {
+    /// Looks through all that wait in the background, for as long as anybody holds `self`; further calls change nothing.
+    pub(super) fn look_after(self: &Arc<Self>) {
+        if !self.is_looked_after.swap(true, Ordering::Relaxed) {
+            tokio::spawn(look_after(Arc::downgrade(self)));
+        }
+    }
+
+    fn look_through(&self, now: Instant, most: usize) {
+        let lists: Vec<Arc<Kept>> = self.lists().iter().filter_map(Weak::upgrade).collect();
+        lists.iter().for_each(|list| list.look_through(now, None));
+        let mut ends: Vec<Instant> = Vec::new();
+        lists.iter().for_each(|list| ends.extend(list.state().waiting.iter().map(|waiting| waiting.until)));
+        if let Some(last) = ends.len().checked_sub(most + 1) {
+            let (_, end, _) = ends.select_nth_unstable(last);
+            lists.iter().for_each(|list| list.look_through(now, Some(*end)));
+        }
+        self.lists().retain(|list| {
+            list.upgrade().is_some_and(|list| {
+                let mut state = list.state();
+                state.is_known = !state.waiting.is_empty();
+                state.is_known
+            })
+        });
+    }
+
+    /// The lock; what it guards is whole after each statement.
+    fn lists(&self) -> MutexGuard<'_, Vec<Weak<Kept>>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn look_after(all: Weak<AllKept>) {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    loop {
+        sleep(PERIOD).await;
+        let Some(all) = all.upgrade() else { return };
+        all.look_through(Instant::now(), MOST * workers);
+    }
+}
+
+/// Whether a connection is open and nothing has come over it. A server that speaks without being asked has closed it, or
+/// says what nobody could tell from the next answer.
+fn is_silent(stream: &mut Stream) -> bool {
+    let mut byte = [0; 1];
+    // Outside of a task's budget: "not ready, for fairness' sake" would pass for silence.
+    let read = pin!(unconstrained(stream.read(&mut byte)));
+    read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
