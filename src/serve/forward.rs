@@ -1,35 +1,100 @@
 //! The request that the upstream gets: what was matched, without anything that only the gateway may say, and with what
 //! it does say.
 
-use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, TE, TRAILER, UPGRADE, VIA};
+use std::borrow::Cow;
+
+use http::header::{AUTHORIZATION, CONNECTION, COOKIE, Entry, HOST, PROXY_AUTHORIZATION, TE, UPGRADE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
-use super::connection::Connection;
 use super::exchange::Exchange;
 use super::fields;
 use super::identifier::{Identifier, RequestId};
 use super::issuer::without_ours;
+use super::origin::{Origin, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use crate::guard::{Permit, UpstreamTarget};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Fields that are the business of one connection (RFC 9110 §7.6.1), or that only the gateway says.
-const NOT_PASSED_ON: [HeaderName; 9] =
-    [CONNECTION, EXPECT, HTTP2_SETTINGS, KEEP_ALIVE, PROXY_AUTHENTICATE, PROXY_CONNECTION, TE, TRAILER, UPGRADE];
-
+/// What no trace may show.
+const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
 /// About how many fields the gateway adds.
 const OURS: usize = 8;
+/// How long most heads are at most, in bytes.
+const USUAL: usize = 2048;
+
+/// Where the fields of an upstream's request are written: Pingora's map of them, or the text itself.
+trait Fields {
+    /// A field that came with the request.
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue);
+
+    /// A field that the gateway says.
+    ///
+    /// # Errors
+    ///
+    /// `InternalError` for a value that no field may have.
+    fn say(&mut self, name: &HeaderName, value: &[u8]) -> Result<()>;
+}
+
+impl Fields for HeaderMap {
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.append(name.clone(), value.clone());
+    }
+
+    fn say(&mut self, name: &HeaderName, value: &[u8]) -> Result<()> {
+        let mut value =
+            HeaderValue::from_bytes(value).or_err(ErrorType::InternalError, "writing a field of our own")?;
+        value.set_sensitive(name == COOKIE);
+        self.append(name.clone(), value);
+        Ok(())
+    }
+}
+
+/// The text of a head, as HTTP/1 has it (RFC 9112 §5).
+struct Text(Vec<u8>);
+
+impl Text {
+    fn line(&mut self, name: &HeaderName, value: &[u8]) {
+        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+            self.0.extend_from_slice(part);
+        }
+    }
+}
+
+impl Fields for Text {
+    fn pass(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.line(name, value.as_bytes());
+    }
+
+    fn say(&mut self, name: &HeaderName, value: &[u8]) -> Result<()> {
+        if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)) {
+            return Error::e_explain(ErrorType::InternalError, "a field of our own has a character that none may have");
+        }
+        self.line(name, value);
+        Ok(())
+    }
+}
+
+/// Prepares a request for Pingora's own way: marks credentials, so that nothing that prints a header map shows them, and
+/// forgets how the names were spelt. Case means nothing in them (RFC 9110 §5.1), and Pingora keeps a second map of it that it
+/// copies and asks at every step.
+///
+/// # Errors
+///
+/// When a target cannot be put back, which does not happen.
+pub(super) fn prepare(session: &mut Session) -> Result<()> {
+    fields::edit(session.req_header_mut(), |parts| {
+        for name in CREDENTIALS {
+            if let Entry::Occupied(mut values) = parts.headers.entry(name) {
+                values.iter_mut().for_each(|value| value.set_sensitive(true));
+            }
+        }
+        Ok(())
+    })
+}
 
 /// Rewrites `upstream`, Pingora's copy of the request. It is a fresh copy at every try, so this is done at every try.
 ///
@@ -37,124 +102,170 @@ const OURS: usize = 8;
 ///
 /// `InternalError` without a permit, and when a header cannot be written.
 pub(super) fn rewrite(session: &Session, exchange: &mut Exchange, upstream: &mut RequestHeader) -> Result<()> {
-    let Some(permit) = &exchange.permit else {
-        return Error::e_explain(ErrorType::InternalError, "a request reached an upstream without a permit");
-    };
+    let permit = permit(exchange)?;
     let received = session.req_header();
-    let trace = trace(&received.headers);
     fields::edit(upstream, |parts| {
-        clean(&mut parts.headers, exchange, permit);
-        // Once, and not at every other one of them.
-        parts.headers.reserve(OURS);
-        tidy_cookies(&mut parts.headers)?;
-        write_ours(&mut parts.headers, received, exchange, permit, parts.version == Version::HTTP_2)?;
-        if trace.is_none() {
-            parts.headers.insert(TRACEPARENT, begun_trace(&exchange.request_id)?);
-        }
-        Ok(())
+        let room = HeaderMap::with_capacity(parts.headers.len() + OURS);
+        let passed = std::mem::replace(&mut parts.headers, room);
+        let is_http2 = parts.version == Version::HTTP_2;
+        write(&mut parts.headers, &passed, received, exchange, is_http2)
     })?;
-    let target = match permit.target() {
-        UpstreamTarget::AsReceived => received.raw_path(),
-        UpstreamTarget::Rewritten(target) => target.as_bytes(),
-    };
+    let target = target(permit, received);
     // An HTTP/2 request has its host in the URI, too, where it would count before the upstream's.
     if upstream.uri.authority().is_some() || upstream.raw_path() != target {
         upstream.set_raw_path(target)?;
     }
-    exchange.record.begins_trace = trace.is_none();
-    exchange.record.trace_id = trace.map(str::to_owned);
+    note_trace(received, exchange);
     Ok(())
 }
 
-/// Removes every field whose name is not for the upstream, in any of its spellings.
-fn clean(fields: &mut HeaderMap, exchange: &Exchange, permit: &Permit) {
-    let gate = &exchange.snapshot.gate;
-    let goes = |name: &HeaderName| match is_not_passed_on(name) {
-        true => !(exchange.wants_tunnel && (name == UPGRADE || name == CONNECTION)),
-        false => gate.strips(name) || name == AUTHORIZATION && !permit.keeps_credential(),
-    };
-    let gone: SmallVec<[HeaderName; 8]> = fields.keys().filter(|name| goes(name)).cloned().collect();
-    for name in &gone {
-        fields.remove(name);
+/// The whole head of a request without a body, as an HTTP/1 upstream gets it, where `Connection` names no field of the request.
+///
+/// # Errors
+///
+/// `InternalError` without a permit, and when a header cannot be written.
+pub(super) fn head(session: &Session, exchange: &mut Exchange) -> Result<Vec<u8>> {
+    let received = session.req_header();
+    let target = target(permit(exchange)?, received);
+    if target.iter().any(|byte| matches!(byte, b'\0' | b'\r' | b'\n' | b' ')) {
+        return Error::e_explain(ErrorType::InternalError, "a target has a character that ends it");
+    }
+    let mut text = Text(Vec::with_capacity(USUAL));
+    for part in [received.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"] {
+        text.0.extend_from_slice(part);
+    }
+    write(&mut text, &received.headers, received, exchange, false)?;
+    text.0.extend_from_slice(b"\r\n");
+    note_trace(received, exchange);
+    Ok(text.0)
+}
+
+fn permit(exchange: &Exchange) -> Result<&Permit> {
+    exchange
+        .permit
+        .as_ref()
+        .ok_or_else(|| Error::explain(ErrorType::InternalError, "a request reached an upstream without a permit"))
+}
+
+fn target<'a>(permit: &'a Permit, received: &'a RequestHeader) -> &'a [u8] {
+    match permit.target() {
+        UpstreamTarget::AsReceived => received.raw_path(),
+        UpstreamTarget::Rewritten(target) => target.as_bytes(),
     }
 }
 
-/// Whether a field ends here. Most names are told apart by how they begin.
-fn is_not_passed_on(name: &HeaderName) -> bool {
-    let first = name.as_str().bytes().next().unwrap_or_default();
-    matches!(first, b'c' | b'e' | b'h' | b'k' | b'p' | b't' | b'u') && NOT_PASSED_ON.contains(name)
+fn note_trace(received: &RequestHeader, exchange: &mut Exchange) {
+    let trace = trace(&received.headers);
+    exchange.record.begins_trace = trace.is_none();
+    exchange.record.trace_id = trace.map(str::to_owned);
 }
 
-/// Writes what the gateway says: for whom, from where, on whose behalf.
-fn write_ours(
-    fields: &mut HeaderMap,
+/// Writes every field that the upstream gets: those of `passed` that are for it, and what the gateway says of `received`: for
+/// whom, from where, on whose behalf.
+fn write(
+    fields: &mut impl Fields,
+    passed: &HeaderMap,
     received: &RequestHeader,
     exchange: &Exchange,
-    permit: &Permit,
     is_http2: bool,
 ) -> Result<()> {
+    let permit = permit(exchange)?;
     let Some(destination) = &exchange.destination else {
         return Error::e_explain(ErrorType::InternalError, "a request goes to an upstream that nobody chose");
     };
-    fields.insert(HOST, destination.clone());
+    fields.pass(&HOST, destination);
+    let has_trace = trace(&received.headers).is_some();
+    for (name, value) in passed {
+        match name {
+            _ if ends_here(name) => {
+                if exchange.wants_tunnel && (name == UPGRADE || name == CONNECTION) {
+                    fields.pass(name, value);
+                }
+            }
+            _ if name == TRACEPARENT && !has_trace => {}
+            _ if exchange.snapshot.gate.strips(name) => {}
+            _ => fields.pass(name, value),
+        }
+    }
+    write_cookies(fields, passed)?;
     // `Connection: authorization` has taken it away by now, but it is the permit that says what goes on.
     if let Some(credential) = received.headers.get(AUTHORIZATION).filter(|_| permit.keeps_credential()) {
-        fields.insert(AUTHORIZATION, credential.clone());
+        fields.pass(&AUTHORIZATION, credential);
     }
     if let Some(credential) = &exchange.narrowed {
-        fields.insert(AUTHORIZATION, credential.clone());
+        fields.pass(&AUTHORIZATION, credential);
     }
     for (name, value) in permit.identity_headers(&exchange.snapshot.gate) {
-        fields.insert(name, value);
+        fields.pass(&name, &value);
     }
     if is_http2 && wants_trailers(&received.headers) {
-        fields.insert(TE, HeaderValue::from_static("trailers"));
+        fields.say(&TE, b"trailers")?;
     }
     let via = if received.version == Version::HTTP_2 { "2 narrowgate" } else { "1.1 narrowgate" };
-    fields.append(VIA, HeaderValue::from_static(via));
+    fields.say(&VIA, via.as_bytes())?;
     if let Some(connection) = &exchange.connection {
         let trusted = exchange.snapshot.gate.trusts_proxy(connection.peer());
-        Origin::of(received, connection, trusted)?.write(fields);
+        let Origin { forwarded_for, proto, host } = Origin::of(received, connection, trusted);
+        fields.say(&X_FORWARDED_FOR, &forwarded_for)?;
+        fields.say(&X_FORWARDED_PROTO, proto.as_bytes())?;
+        if let Some(host) = host {
+            fields.say(&X_FORWARDED_HOST, host)?;
+        }
+    }
+    if !has_trace {
+        fields.say(&TRACEPARENT, &begun_trace(&exchange.request_id))?;
     }
     Ok(())
 }
 
-/// The trace that begins with a request, not sampled (W3C Trace Context §3.2).
-fn begun_trace(request: &RequestId) -> Result<HeaderValue> {
-    let mut text = BytesMut::with_capacity(55);
-    for part in [&b"00-"[..], request.as_bytes(), b"-", Identifier::<8>::random().as_bytes(), b"-00"] {
-        text.extend_from_slice(part);
-    }
-    value(text)
+/// Whether a field is not passed on: it is the business of one connection (RFC 9110 §7.6.1), or the gateway's to write.
+fn ends_here(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "authorization"
+            | "connection"
+            | "cookie"
+            | "expect"
+            | "host"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "upgrade"
+    )
 }
 
-/// A value of ours, which has no character that a field may not have.
-fn value(text: impl Into<Bytes>) -> Result<HeaderValue> {
-    HeaderValue::from_maybe_shared(text.into()).or_err(ErrorType::InternalError, "writing a field of our own")
+/// The trace that begins with a request, not sampled (W3C Trace Context §3.2).
+fn begun_trace(request: &RequestId) -> [u8; 55] {
+    let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+    text[3..35].copy_from_slice(request.as_bytes());
+    text[36..52].copy_from_slice(Identifier::<8>::random().as_bytes());
+    text
 }
 
 /// HTTP/2 clients send a cookie a field; elsewhere it must be one field (RFC 9113 §8.2.3). What our own issuer keeps in a
 /// browser is no API's to see: where an API shares its host, the browser sends it there as well.
-fn tidy_cookies(fields: &mut HeaderMap) -> Result<()> {
-    let crumbs: SmallVec<[&[u8]; 4]> = fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    let tidy = match crumbs[..] {
-        [] => return Ok(()),
-        [only] => without_ours(only),
-        _ => {
-            let joined = crumbs.join(&b"; "[..]);
-            Some(without_ours(&joined).unwrap_or(joined))
-        }
-    };
-    drop(crumbs);
-    let Some(tidy) = tidy else { return Ok(()) };
-    if tidy.is_empty() {
-        fields.remove(COOKIE);
+fn write_cookies(fields: &mut impl Fields, passed: &HeaderMap) -> Result<()> {
+    let mut cookies = passed.get_all(COOKIE).iter();
+    let Some(first) = cookies.next() else {
         return Ok(());
+    };
+    let further: SmallVec<[&[u8]; 4]> = cookies.map(HeaderValue::as_bytes).collect();
+    let joined = match further[..] {
+        [] => Cow::Borrowed(first.as_bytes()),
+        _ => Cow::Owned([&[first.as_bytes()], &further[..]].concat().join(&b"; "[..])),
+    };
+    match without_ours(&joined) {
+        Some(left) if left.is_empty() => Ok(()),
+        Some(left) => fields.say(&COOKIE, &left),
+        None if further.is_empty() => {
+            fields.pass(&COOKIE, first);
+            Ok(())
+        }
+        None => fields.say(&COOKIE, &joined),
     }
-    let mut tidy = value(tidy)?;
-    tidy.set_sensitive(true);
-    fields.insert(COOKIE, tidy);
-    Ok(())
 }
 
 fn wants_trailers(headers: &HeaderMap) -> bool {
@@ -176,55 +287,6 @@ fn trace(headers: &HeaderMap) -> Option<&str> {
     (valid && !zero && fields.next().is_none()).then_some(trace_id)
 }
 
-/// Where a request came from, as the upstream is told. What the client says about it counts from trusted proxies only.
-#[derive(Debug, Eq, PartialEq)]
-struct Origin {
-    forwarded_for: HeaderValue,
-    proto: &'static str,
-    host: Option<HeaderValue>,
-}
-
-impl Origin {
-    fn of(received: &RequestHeader, connection: &Connection, trusted: bool) -> Result<Self> {
-        let headers = &received.headers;
-        let peer = connection.peer_value();
-        let mut further = headers.get_all(&X_FORWARDED_FOR).iter().filter(|_| trusted).peekable();
-        let forwarded_for = match further.peek() {
-            None => peer.clone(),
-            Some(_) => {
-                // Each proxy appends its peer, so what stands at the left was said by whoever stands further away.
-                let said = further.filter_map(|value| value.to_str().ok()).map(|value| value.trim().as_bytes());
-                let all: Vec<&[u8]> = said.chain([peer.as_bytes()]).collect();
-                value(all.join(&b", "[..]))?
-            }
-        };
-        let said = headers.get(&X_FORWARDED_PROTO).filter(|_| trusted).map(HeaderValue::as_bytes);
-        let proto = match said {
-            Some(b"https") => "https",
-            Some(b"http") => "http",
-            _ if connection.is_tls() => "https",
-            _ => "http",
-        };
-        let authority = || {
-            let pseudo = received.uri.authority().filter(|_| received.version == Version::HTTP_2);
-            match pseudo {
-                Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
-                None => headers.get(HOST).cloned(),
-            }
-        };
-        let host = headers.get(&X_FORWARDED_HOST).filter(|_| trusted).cloned().or_else(authority);
-        Ok(Self { forwarded_for, proto, host })
-    }
-
-    fn write(self, fields: &mut HeaderMap) {
-        fields.insert(X_FORWARDED_FOR, self.forwarded_for);
-        fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
-        if let Some(host) = self.host {
-            fields.insert(X_FORWARDED_HOST, host);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,39 +297,6 @@ mod tests {
             header.append_header(*name, *value).unwrap();
         }
         header
-    }
-
-    fn origin(fields: &[(&'static str, &'static str)], trusted: bool) -> Origin {
-        let connection = Connection::new("192.0.2.1:4711".parse().unwrap(), 80, false);
-        Origin::of(&received(fields), &connection, trusted).unwrap()
-    }
-
-    #[test]
-    fn nobody_else_says_where_a_request_came_from() {
-        let spoofed = [
-            ("host", "api.example"),
-            ("x-forwarded-for", "10.0.0.1"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "evil.example"),
-        ];
-        let origin = origin(&spoofed, false);
-        assert_eq!((origin.forwarded_for.as_bytes(), origin.proto), (&b"192.0.2.1"[..], "http"));
-        assert_eq!(origin.host.unwrap(), "api.example");
-    }
-
-    #[test]
-    fn a_trusted_proxy_is_appended_to() {
-        let relayed = [
-            ("host", "inner.example"),
-            ("x-forwarded-for", "203.0.113.9"),
-            ("x-forwarded-for", "198.51.100.7"),
-            ("x-forwarded-proto", "https"),
-            ("x-forwarded-host", "api.example"),
-        ];
-        let relayed = origin(&relayed, true);
-        assert_eq!(relayed.forwarded_for, "203.0.113.9, 198.51.100.7, 192.0.2.1");
-        assert_eq!((relayed.proto, relayed.host.unwrap()), ("https", HeaderValue::from_static("api.example")));
-        assert_eq!(origin(&[("host", "a"), ("x-forwarded-proto", "https, http")], true).proto, "http");
     }
 
     #[test]
@@ -288,11 +317,21 @@ mod tests {
         }
     }
 
+    /// The cookies that an upstream gets.
+    fn cookies(fields: &[(&'static str, &'static str)]) -> Vec<HeaderValue> {
+        let (mut map, mut text) = (HeaderMap::new(), Text(Vec::new()));
+        write_cookies(&mut map, &received(fields).headers).unwrap();
+        write_cookies(&mut text, &received(fields).headers).unwrap();
+        let written: Vec<HeaderValue> = map.get_all(COOKIE).iter().cloned().collect();
+        let lines: Vec<u8> =
+            written.iter().flat_map(|value| [b"cookie: ", value.as_bytes(), b"\r\n"].concat()).collect();
+        assert_eq!(text.0, lines);
+        written
+    }
+
     #[test]
     fn cookies_become_one_field() {
-        let mut header = received(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]).headers.clone();
-        tidy_cookies(&mut header).unwrap();
-        let cookies: Vec<_> = header.get_all(COOKIE).iter().collect();
+        let cookies = cookies(&[("cookie", "a=1"), ("cookie", "b=2; c=3")]);
         assert_eq!(cookies, ["a=1; b=2; c=3"]);
         assert!(cookies[0].is_sensitive());
     }
@@ -300,19 +339,26 @@ mod tests {
     #[test]
     fn cookies_of_our_issuer_are_no_apis_to_see() {
         let apart = [("cookie", "a=1; __Host-narrowgate-session=s"), ("cookie", "narrowgate-browser=b")];
-        let mut header = received(&apart).headers.clone();
-        tidy_cookies(&mut header).unwrap();
-        assert_eq!(header.get(COOKIE).unwrap(), "a=1");
-        let mut header = received(&[("cookie", "__Host-narrowgate-session=s")]).headers.clone();
-        tidy_cookies(&mut header).unwrap();
-        assert!(header.get(COOKIE).is_none());
+        assert_eq!(cookies(&apart), ["a=1"]);
+        assert_eq!(cookies(&[("cookie", "__Host-narrowgate-session=s")]), [""; 0]);
+        assert_eq!(cookies(&[("cookie", "a=1")]), ["a=1"]);
     }
 
     #[test]
     fn what_ends_here_is_told_by_its_whole_name() {
-        assert!(NOT_PASSED_ON.iter().all(is_not_passed_on));
-        for name in ["host", "content-type", "cookie", "user-agent", "te-x", "accept"] {
-            assert!(!is_not_passed_on(&HeaderName::from_static(name)), "{name}");
+        for name in ["te", "connection", "upgrade", "host", "cookie", "authorization", "keep-alive", "trailer"] {
+            assert!(ends_here(&HeaderName::from_static(name)), "{name}");
+        }
+        for name in ["content-type", "cookies", "user-agent", "te-x", "accept", "via"] {
+            assert!(!ends_here(&HeaderName::from_static(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_field_of_ours_ends_a_line() {
+        for value in ["a\r\nx: y", "a\n", "\0", "\u{7f}"] {
+            assert!(Text(Vec::new()).say(&VIA, value.as_bytes()).is_err(), "{value:?}");
+            assert!(HeaderMap::new().say(&VIA, value.as_bytes()).is_err(), "{value:?}");
         }
     }
 

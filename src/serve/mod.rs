@@ -23,6 +23,7 @@ mod issuer;
 pub mod listen;
 pub mod minting;
 mod narrowing;
+mod origin;
 mod proxy;
 mod relay;
 mod request;

@@ -77,13 +77,14 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Box<Exchange>) -> Result<bool> {
         // Whatever fails before a request is permitted fails because the client left.
-        let answered = match request::take_over(session, exchange, &self.gateway.current)? {
+        let answered = match request::take_over(session, exchange, &self.gateway.current) {
             Some(denial) => request::refuse(session, exchange, &denial).await.map(|()| true),
             None => request::decide(session, exchange, &self.gateway, &self.endpoints).await,
         };
         match answered.map_err(Error::into_down)? {
             true => Ok(true),
-            false => self.relay.relay(session, exchange).await,
+            false if self.relay.relay(session, exchange).await? => Ok(true),
+            false => forward::prepare(session).map(|()| false),
         }
     }
 

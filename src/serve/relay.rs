@@ -5,15 +5,18 @@
 //! writes it, with Pingora's own reader and writer of messages; that halves what forwarding costs. Whatever is out of the
 //! ordinary (bodies, tunnels, further tries, fields that `Connection` names, HTTP/2 upstreams) goes Pingora's way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderValue, Version};
+use http::{HeaderValue, Method};
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::v1::client::HttpSession;
-use pingora_error::{Error, Result};
+use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 
 use super::exchange::Exchange;
 use super::{forward, response, retry};
@@ -40,7 +43,7 @@ impl Relay {
             return Ok(false);
         }
         let (pool, attempt) = exchange.begin_attempt()?;
-        let (mut upstream, was_kept) = match self.connection(&pool, &attempt).await {
+        let (stream, was_kept) = match self.connection(&pool, &attempt).await {
             Ok(connection) => connection,
             Err(error) => {
                 let mut error = error.into_up();
@@ -48,9 +51,8 @@ impl Relay {
                 return or_again(error);
             }
         };
-        match converse(session, exchange, &mut upstream).await {
-            Ok(()) => {
-                upstream.respect_keepalive();
+        match converse(session, exchange, stream, pool.read_timeout()).await {
+            Ok(upstream) => {
                 if let Some(stream) = upstream.reuse().await {
                     pool.keep(&attempt, stream, Instant::now());
                 }
@@ -64,18 +66,12 @@ impl Relay {
     }
 
     /// A connection to the address of an attempt, and whether it was kept.
-    async fn connection(&self, pool: &UpstreamPool, attempt: &Attempt) -> Result<(HttpSession, bool)> {
-        let kept = pool.take_kept(attempt, Instant::now());
-        let was_kept = kept.is_some();
-        let stream = match kept {
-            Some(stream) => stream,
+    async fn connection(&self, pool: &UpstreamPool, attempt: &Attempt) -> Result<(Stream, bool)> {
+        match pool.take_kept(attempt, Instant::now()) {
+            Some(stream) => Ok((stream, true)),
             // Apart, so that the future of every request is not as large as that of a handshake.
-            None => Box::pin(self.0.new_stream(&pool.peer(attempt))).await?,
-        };
-        let mut upstream = HttpSession::new(stream);
-        upstream.read_timeout = Some(pool.read_timeout());
-        upstream.write_timeout = Some(pool.read_timeout());
-        Ok((upstream, was_kept))
+            None => Ok((Box::pin(self.0.new_stream(&pool.peer(attempt))).await?, false)),
+        }
     }
 }
 
@@ -92,19 +88,27 @@ fn is_short(session: &mut Session, exchange: &Exchange) -> bool {
         let option = value.as_bytes();
         option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
     };
+    // That an answer has no body although it says how long one is, is told by a request that Pingora has written.
+    let is_head = session.req_header().method == Method::HEAD;
     protocol == Some(UpstreamProtocol::Http1)
+        && !is_head
         && !exchange.wants_tunnel
         && headers.get_all(CONNECTION).iter().all(says_nothing)
         && !headers.contains_key(TRANSFER_ENCODING)
         && session.as_mut().is_body_done()
 }
 
-/// Sends the request and hands its answer on.
-async fn converse(session: &mut Session, exchange: &mut Exchange, upstream: &mut HttpSession) -> Result<()> {
-    let mut request = session.req_header().clone();
-    request.set_version(Version::HTTP_11);
-    forward::rewrite(session, exchange, &mut request)?;
-    upstream.write_request_header(Box::new(request)).await.map_err(Error::into_up)?;
+/// Sends the request and hands its answer on; what is left is the upstream's side, which tells whether it can be kept.
+async fn converse(
+    session: &mut Session,
+    exchange: &mut Exchange,
+    mut stream: Stream,
+    patience: Duration,
+) -> Result<HttpSession> {
+    let head = forward::head(session, exchange)?;
+    send(&mut stream, &head, patience).await.map_err(Error::into_up)?;
+    let mut upstream = HttpSession::new(stream);
+    upstream.read_timeout = Some(patience);
     loop {
         let task = tokio::select! {
             biased;
@@ -116,8 +120,21 @@ async fn converse(session: &mut Session, exchange: &mut Exchange, upstream: &mut
             }
         };
         if hand_on(session, exchange, task).await? {
-            return Ok(());
+            upstream.respect_keepalive();
+            return Ok(upstream);
         }
+    }
+}
+
+/// Writes the head of a request.
+async fn send(stream: &mut Stream, head: &[u8], patience: Duration) -> Result<()> {
+    let written = async {
+        stream.write_all(head).await?;
+        stream.flush().await
+    };
+    match timeout(patience, written).await {
+        Ok(written) => written.or_err(ErrorType::WriteError, "while writing a request"),
+        Err(_) => Error::e_explain(ErrorType::WriteTimedout, "while writing a request"),
     }
 }
 

@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Method, Version};
 use pingora_error::Result;
 use pingora_proxy::Session;
 
@@ -16,7 +14,7 @@ use super::exchange::Exchange;
 use super::issuer::Endpoints;
 use super::narrowing::Asker;
 use super::proxy::Gateway;
-use super::{answer, fields, framing, issuer};
+use super::{answer, framing, issuer};
 use crate::clock::Timestamp;
 use crate::config::{Forward, Limits, Resource, UpstreamProtocol};
 use crate::guard::{ConnectionFacts, Decision, Denial, Permit, RequestView};
@@ -26,15 +24,8 @@ use crate::telemetry::log::RequestLine;
 use crate::telemetry::metrics::Outcome;
 use crate::token::TokenCache;
 
-/// What no trace may show.
-const CREDENTIALS: [HeaderName; 3] = [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE];
-
-/// Takes the request over from Pingora: its connection, its bounds, and its secrets, which no trace may show.
-///
-/// # Errors
-///
-/// When a header cannot be put back, which does not happen.
-pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current: &Current) -> Result<Option<Denial>> {
+/// Takes the request over from Pingora: its connection and its bounds. Says why it is refused if it cannot be told what it is.
+pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current: &Current) -> Option<Denial> {
     let Limits { body_timeout, .. } = exchange.snapshot.config.limits;
     let connection = Connection::of(session.digest());
     let is_odd = connection.as_ref().is_some_and(|connection| connection.head_arrived());
@@ -68,7 +59,6 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
         }
         exchange.snapshot = current.load();
     };
-    prepare_fields(session)?;
     let header = session.req_header();
     exchange.record.method = Some(header.method.clone());
     if RequestLine::is_wanted() {
@@ -83,20 +73,7 @@ pub(super) fn take_over(session: &mut Session, exchange: &mut Exchange, current:
         }
         Ok(()) => None,
     };
-    Ok(rejection.map(Denial::from))
-}
-
-/// Marks credentials so that nothing that prints a header map shows them, and forgets how the names were spelt: case means
-/// nothing in them (RFC 9110 §5.1), and Pingora keeps a second map of it that it copies and asks at every step.
-fn prepare_fields(session: &mut Session) -> Result<()> {
-    fields::edit(session.req_header_mut(), |parts| {
-        for name in CREDENTIALS {
-            if let Entry::Occupied(mut values) = parts.headers.entry(name) {
-                values.iter_mut().for_each(|value| value.set_sensitive(true));
-            }
-        }
-        Ok(())
-    })
+    rejection.map(Denial::from)
 }
 
 /// Asks the guard, waits for keys if it says so, and does what it decides. True when the request is answered.
