@@ -4,6 +4,7 @@
 //!
 //! ARCHITECTURE.md draws the floors; imports run down them only.
 
+mod alarm;
 pub mod app;
 pub mod cli;
 pub mod clock;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
 use http::HeaderValue;
-use pingora_core::protocols::{Stream, TcpKeepalive};
+use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::HttpPeer;
 use smallvec::SmallVec;
 
@@ -30,7 +30,7 @@ mod server;
 mod shared;
 mod trust;
 
-pub use kept::MOST as MOST_KEPT;
+pub use kept::{MOST as MOST_KEPT, ServerConnection};
 pub use roots::RootsError;
 pub use shared::ready;
 
@@ -274,13 +274,13 @@ impl UpstreamPool {
     }
 
     /// A connection that was kept at the address of an attempt.
-    pub fn take_kept(&self, attempt: &Attempt, now: Instant) -> Option<Stream> {
+    pub fn take_kept(&self, attempt: &Attempt, now: Instant) -> Option<ServerConnection> {
         attempt.endpoint.kept.take(now)
     }
 
     /// Keeps a connection to the address of an attempt, over which a whole HTTP/1 answer has come and nothing behind it.
-    pub fn keep(&self, attempt: &Attempt, stream: Stream, now: Instant) {
-        attempt.endpoint.kept.keep(stream, now + self.idle_timeout, &self.shared.kept);
+    pub fn keep(&self, attempt: &Attempt, connection: ServerConnection, now: Instant) {
+        attempt.endpoint.kept.keep(connection, now + self.idle_timeout, &self.shared.kept);
     }
 
     fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {

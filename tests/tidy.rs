@@ -19,7 +19,7 @@ const FLOORS: [(usize, &[&str]); 8] = [
     (3, &["guard", "issuer"]),
     (2, &["token", "store", "upstream"]),
     (1, &["config", "telemetry"]),
-    (0, &["oauth", "route", "clock", "fetch", "randomness", "secret"]),
+    (0, &["oauth", "route", "alarm", "clock", "fetch", "randomness", "secret"]),
 ];
 
 /// Pairs that never import each other, though they share a floor.

@@ -5,15 +5,14 @@
 
 use std::fmt::{self, Write};
 
-use bytes::{BufMut, BytesMut};
-use http::HeaderValue;
+use smallvec::SmallVec;
 
 use super::Gate;
 use crate::config::{IdentitySource, ResourceId};
 use crate::token::{ClaimValue, GenuineToken, claim};
 
-/// What most values are no longer than.
-const USUAL: usize = 64;
+/// The value of a field; most are short.
+pub(super) type Printed = SmallVec<[u8; 96]>;
 
 /// What a token says at this source, as a field shows it; nothing where it says nothing, or nothing that fits one line.
 pub(super) fn printed_as(
@@ -21,36 +20,38 @@ pub(super) fn printed_as(
     token: &GenuineToken,
     gate: &Gate,
     id: ResourceId,
-) -> Option<HeaderValue> {
-    let mut field = Field(BytesMut::with_capacity(USUAL));
+) -> Option<Printed> {
+    let mut field = Field(Printed::new());
     match source {
         IdentitySource::Subject => gate.print_subject(Some(id), token, &mut field)?,
         IdentitySource::Client => gate.print_client(Some(id), token, &mut field)?,
         IdentitySource::Issuer => field.add(token.iss()),
-        IdentitySource::Scope => field.0.put_slice(gate.granted_scopes(id, token).join(" ").as_bytes()),
+        IdentitySource::Scope => field.0.extend_from_slice(gate.granted_scopes(id, token).join(" ").as_bytes()),
         IdentitySource::Claim(path) => field.add_claim(claim(token.claims(), path)?)?,
     }
     let is_trimmed = |byte: Option<&u8>| byte == Some(&b' ');
     if is_trimmed(field.0.first()) || is_trimmed(field.0.last()) {
         field = field.with_ends_kept();
     }
-    HeaderValue::from_maybe_shared(field.0.freeze()).ok().filter(|value| !value.is_empty())
+    // Without a way out in the middle, so that many bytes are looked at in one step.
+    let fits = field.0.iter().fold(true, |fits, byte| fits & (b' '..=b'~').contains(byte));
+    Some(field.0).filter(|value| fits && !value.is_empty())
 }
 
 /// A value in the making.
-struct Field(BytesMut);
+struct Field(Printed);
 
 impl Field {
     fn add(&mut self, text: &str) {
-        // Without a way out in the middle, so that many bytes are looked at in one step.
+        // Without a way out, as above.
         let is_odd = |odd, byte: u8| odd | !(b' '..=b'~').contains(&byte) | (byte == b'%');
         if !text.bytes().fold(false, is_odd) {
-            return self.0.put_slice(text.as_bytes());
+            return self.0.extend_from_slice(text.as_bytes());
         }
         for byte in text.bytes() {
             match byte {
                 b'%' | 0..=0x1f | 0x7f..=0xff => self.add_encoded(byte),
-                _ => self.0.put_u8(byte),
+                _ => self.0.push(byte),
             }
         }
     }
@@ -61,12 +62,12 @@ impl Field {
         match value {
             ClaimValue::Text(text) => self.add(text),
             ClaimValue::Unsigned(_) | ClaimValue::Signed(_) | ClaimValue::Float(_) | ClaimValue::Bool(_) => {
-                self.0.put_slice(value.to_value().to_string().as_bytes());
+                self.0.extend_from_slice(value.to_value().to_string().as_bytes());
             }
             ClaimValue::Array(members) => {
                 for (at, member) in members.iter().enumerate() {
                     if at > 0 {
-                        self.0.put_u8(b',');
+                        self.0.push(b',');
                     }
                     self.add_member(member)?;
                 }
@@ -82,14 +83,14 @@ impl Field {
             ClaimValue::Array(_) => return None,
             _ => self.add_claim(member)?,
         }
-        let mut printed = Self(self.0.split_off(begin));
+        let mut printed = Self(self.0.drain(begin..).collect());
         if printed.0.first() == Some(&b' ') || printed.0.last() == Some(&b' ') {
             printed = printed.with_ends_kept();
         }
         for byte in printed.0 {
             match byte {
                 b',' => self.add_encoded(byte),
-                _ => self.0.put_u8(byte),
+                _ => self.0.push(byte),
             }
         }
         Some(())
@@ -97,12 +98,12 @@ impl Field {
 
     /// The same with a space at its beginning and at its end encoded.
     fn with_ends_kept(&self) -> Self {
-        let mut kept = Self(BytesMut::with_capacity(self.0.len() + 4));
+        let mut kept = Self(Printed::with_capacity(self.0.len() + 4));
         let last = self.0.len().saturating_sub(1);
         for (at, byte) in self.0.iter().copied().enumerate() {
             match byte {
                 b' ' if at == 0 || at == last => kept.add_encoded(byte),
-                _ => kept.0.put_u8(byte),
+                _ => kept.0.push(byte),
             }
         }
         kept
@@ -110,7 +111,7 @@ impl Field {
 
     fn add_encoded(&mut self, byte: u8) {
         let digit = |nibble: u8| b"0123456789ABCDEF"[usize::from(nibble)];
-        self.0.put_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
+        self.0.extend_from_slice(&[b'%', digit(byte >> 4), digit(byte & 15)]);
     }
 }
 
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     fn printed(value: Value) -> Option<String> {
-        let mut field = Field(BytesMut::new());
+        let mut field = Field(Printed::new());
         field.add_claim(ClaimValue::from(&value))?;
         Some(String::from_utf8(field.with_ends_kept().0.to_vec()).unwrap())
     }

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use http::{HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use super::identity::printed_as;
+use super::identity::{Printed, printed_as};
 use super::{CorsHeaders, Gate};
 use crate::clock::Timestamp;
 use crate::config::{Forward, ResourceId};
@@ -96,10 +96,19 @@ impl Permit {
 
     /// The headers that tell the upstream who calls; none on public ground. A claim that is missing gives no header.
     pub fn identity_headers<'p>(&'p self, gate: &'p Gate) -> impl Iterator<Item = (HeaderName, HeaderValue)> + 'p {
+        let value = |text: Printed| HeaderValue::from_bytes(&text).ok();
+        self.printed_identity(gate).filter_map(move |(name, text)| Some((name.clone(), value(text)?)))
+    }
+
+    /// The same as text, for whoever needs no header values.
+    pub(crate) fn printed_identity<'p>(
+        &'p self,
+        gate: &'p Gate,
+    ) -> impl Iterator<Item = (&'p HeaderName, Printed)> + 'p {
         let id = self.resource;
         self.token().into_iter().flat_map(move |token| {
             let written = gate.resource(id).identity_headers.iter();
-            written.filter_map(move |header| Some((header.name.clone(), printed_as(&header.source, token, gate, id)?)))
+            written.filter_map(move |header| Some((&header.name, printed_as(&header.source, token, gate, id)?)))
         })
     }
 }

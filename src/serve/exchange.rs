@@ -81,6 +81,8 @@ pub struct Exchange {
     pub(super) permit: Option<Permit>,
     /// What the upstream gets in place of the credential that came in.
     pub(super) narrowed: Option<HeaderValue>,
+    /// When that was decided, until it is tried.
+    pub(super) decided: Option<Instant>,
     /// Where the request goes; set anew at every try.
     pub(super) destination: Option<HeaderValue>,
     /// The try that is under way, and whether a server has begun to answer it.
@@ -97,6 +99,14 @@ pub struct Exchange {
     pub(super) record: Record,
     metrics: Arc<Metrics>,
     under_way: UnderWay,
+}
+
+/// A try that has begun.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) pool: Arc<UpstreamPool>,
+    pub(super) attempt: Attempt,
+    pub(super) at: Instant,
 }
 
 /// What will be written down.
@@ -154,6 +164,7 @@ impl Exchange {
             request_id: RequestId::random(),
             permit: None,
             narrowed: None,
+            decided: None,
             destination: None,
             attempt: None,
             is_answered: false,
@@ -178,20 +189,20 @@ impl Exchange {
     /// # Errors
     ///
     /// `InternalError` without a permit; [`NO_ADDRESS`] where none is known.
-    pub(super) fn begin_attempt(&mut self) -> Result<(Arc<UpstreamPool>, Attempt)> {
+    pub(super) fn begin_attempt(&mut self) -> Result<Begun> {
         let Some(pool) = self.pool().cloned() else {
             return Error::e_explain(ErrorType::InternalError, "a request would reach an upstream without a permit");
         };
-        let now = Instant::now();
-        let next = self.next.take().or_else(|| pool.next(&mut self.tried, now));
+        let at = self.decided.take().unwrap_or_else(Instant::now);
+        let next = self.next.take().or_else(|| pool.next(&mut self.tried, at));
         let Some(Destination { authority, attempt }) = next else {
             return Err(Error::create(NO_ADDRESS, ErrorSource::Upstream, None, None));
         };
         self.attempts += 1;
         self.destination = Some(authority);
         self.attempt = Some(attempt.clone());
-        self.record.forwarded.get_or_insert(now);
-        Ok((pool, attempt))
+        self.record.forwarded.get_or_insert(at);
+        Ok(Begun { pool, attempt, at })
     }
 
     /// Lives on what it was permitted from now on, and ends with it.

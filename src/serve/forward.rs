@@ -58,7 +58,9 @@ struct Text(Vec<u8>);
 
 impl Text {
     fn line(&mut self, name: &HeaderName, value: &[u8]) {
-        for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+        let name = name.as_str().as_bytes();
+        self.0.reserve(name.len() + value.len() + 4);
+        for part in [name, b": ", value, b"\r\n"] {
             self.0.extend_from_slice(part);
         }
     }
@@ -70,7 +72,9 @@ impl Fields for Text {
     }
 
     fn say(&mut self, name: &HeaderName, value: &[u8]) -> Result<()> {
-        if !value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)) {
+        // Without a way out in the middle, so that many bytes are looked at in one step.
+        let is_odd = |odd, byte: &u8| odd | (*byte < b' ' && *byte != b'\t') | (*byte == 0x7f);
+        if value.iter().fold(false, is_odd) {
             return Error::e_explain(ErrorType::InternalError, "a field of our own has a character that none may have");
         }
         self.line(name, value);
@@ -195,8 +199,8 @@ fn write(
     if let Some(credential) = &exchange.narrowed {
         fields.pass(&AUTHORIZATION, credential);
     }
-    for (name, value) in permit.identity_headers(&exchange.snapshot.gate) {
-        fields.pass(&name, &value);
+    for (name, value) in permit.printed_identity(&exchange.snapshot.gate) {
+        fields.say(name, &value)?;
     }
     if is_http2 && wants_trailers(&received.headers) {
         fields.say(&TE, b"trailers")?;

@@ -13,7 +13,7 @@ use pingora_error::{Error, ErrorSource, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use super::exchange::{Exchange, UnderWay};
+use super::exchange::{Begun, Exchange, UnderWay};
 use super::failure::{self, BODY_TOO_LARGE};
 use super::issuer::Endpoints;
 use super::narrowing::NarrowedTokens;
@@ -89,7 +89,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Box<Exchange>) -> Result<Box<HttpPeer>> {
-        let (pool, attempt) = exchange.begin_attempt()?;
+        let Begun { pool, attempt, .. } = exchange.begin_attempt()?;
         let mut peer = pool.peer(&attempt);
         if exchange.wants_tunnel {
             peer.options.custom_l4 = Some(Arc::new(UpgradeConnector));

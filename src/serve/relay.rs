@@ -5,23 +5,23 @@
 //! writes it, with Pingora's own reader and writer of messages; that halves what forwarding costs. Whatever is out of the
 //! ordinary (bodies, tunnels, further tries, fields that `Connection` names, HTTP/2 upstreams) goes Pingora's way.
 
+use std::future::pending;
 use std::time::{Duration, Instant};
 
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderValue, Method};
 use pingora_core::connectors::{ConnectorOptions, TransportConnector};
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::HttpTask;
 use pingora_core::protocols::http::v1::client::HttpSession;
 use pingora_error::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
-use super::exchange::Exchange;
+use super::exchange::{Begun, Exchange};
 use super::{forward, response, retry};
+use crate::alarm::Alarm;
 use crate::config::UpstreamProtocol;
-use crate::upstream::{Attempt, UpstreamPool};
+use crate::upstream::{Attempt, ServerConnection, UpstreamPool};
 
 /// Makes connections where none waits.
 pub(super) struct Relay(TransportConnector);
@@ -42,8 +42,8 @@ impl Relay {
         if !is_short(session, exchange) {
             return Ok(false);
         }
-        let (pool, attempt) = exchange.begin_attempt()?;
-        let (stream, was_kept) = match self.connection(&pool, &attempt).await {
+        let Begun { pool, attempt, at } = exchange.begin_attempt()?;
+        let (connection, was_kept) = match self.connection(&pool, &attempt, at).await {
             Ok(connection) => connection,
             Err(error) => {
                 let mut error = error.into_up();
@@ -51,10 +51,10 @@ impl Relay {
                 return or_again(error);
             }
         };
-        match converse(session, exchange, stream, pool.read_timeout()).await {
-            Ok(upstream) => {
+        match converse(session, exchange, connection, pool.read_timeout()).await {
+            Ok((upstream, alarm)) => {
                 if let Some(stream) = upstream.reuse().await {
-                    pool.keep(&attempt, stream, Instant::now());
+                    pool.keep(&attempt, ServerConnection { stream, alarm }, Instant::now());
                 }
                 Ok(true)
             }
@@ -66,11 +66,16 @@ impl Relay {
     }
 
     /// A connection to the address of an attempt, and whether it was kept.
-    async fn connection(&self, pool: &UpstreamPool, attempt: &Attempt) -> Result<(Stream, bool)> {
-        match pool.take_kept(attempt, Instant::now()) {
-            Some(stream) => Ok((stream, true)),
+    async fn connection(
+        &self,
+        pool: &UpstreamPool,
+        attempt: &Attempt,
+        now: Instant,
+    ) -> Result<(ServerConnection, bool)> {
+        match pool.take_kept(attempt, now) {
+            Some(connection) => Ok((connection, true)),
             // Apart, so that the future of every request is not as large as that of a handshake.
-            None => Ok((Box::pin(self.0.new_stream(&pool.peer(attempt))).await?, false)),
+            None => Ok((Box::pin(self.0.new_stream(&pool.peer(attempt))).await?.into(), false)),
         }
     }
 }
@@ -102,39 +107,42 @@ fn is_short(session: &mut Session, exchange: &Exchange) -> bool {
 async fn converse(
     session: &mut Session,
     exchange: &mut Exchange,
-    mut stream: Stream,
+    ServerConnection { mut stream, mut alarm }: ServerConnection,
     patience: Duration,
-) -> Result<HttpSession> {
+) -> Result<(HttpSession, Alarm)> {
     let head = forward::head(session, exchange)?;
-    send(&mut stream, &head, patience).await.map_err(Error::into_up)?;
+    let written = async {
+        stream.write_all(&head).await?;
+        stream.flush().await
+    };
+    match alarm.within(patience, written).await {
+        Some(written) => written.or_err(ErrorType::WriteError, "while writing a request"),
+        None => Error::e_explain(ErrorType::WriteTimedout, "while writing a request"),
+    }
+    .map_err(Error::into_up)?;
     let mut upstream = HttpSession::new(stream);
-    upstream.read_timeout = Some(patience);
     loop {
-        let task = tokio::select! {
-            biased;
-            task = upstream.read_response_task() => task.map_err(Error::into_up)?,
-            // Neither a body nor another request may come before the answer.
-            left = session.downstream_session.read_body_or_idle(true) => {
-                left.map_err(Error::into_down)?;
-                continue;
+        let answer = async {
+            tokio::select! {
+                biased;
+                task = upstream.read_response_task() => task.map_err(Error::into_up),
+                gone = leaves(session) => Err(gone),
             }
         };
+        let late = || Err(Error::explain(ErrorType::ReadTimedout, "while reading an answer").into_up());
+        let task = alarm.within(patience, answer).await.unwrap_or_else(late)?;
         if hand_on(session, exchange, task).await? {
             upstream.respect_keepalive();
-            return Ok(upstream);
+            return Ok((upstream, alarm));
         }
     }
 }
 
-/// Writes the head of a request.
-async fn send(stream: &mut Stream, head: &[u8], patience: Duration) -> Result<()> {
-    let written = async {
-        stream.write_all(head).await?;
-        stream.flush().await
-    };
-    match timeout(patience, written).await {
-        Ok(written) => written.or_err(ErrorType::WriteError, "while writing a request"),
-        Err(_) => Error::e_explain(ErrorType::WriteTimedout, "while writing a request"),
+/// Says that the client has left, once it has, or that it says more than its request before it is answered.
+async fn leaves(session: &mut Session) -> Box<Error> {
+    match session.downstream_session.read_body_or_idle(true).await {
+        Err(error) => error.into_down(),
+        Ok(_) => pending().await,
     }
 }
 

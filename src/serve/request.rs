@@ -172,8 +172,9 @@ fn ask(session: &Session, exchange: &mut Exchange, tokens: &TokenCache, keys_awa
             Err(denial) => Decision::Deny(denial),
         },
     };
-    let taken = begun.elapsed();
-    *exchange.record.decision_time.get_or_insert_default() += taken;
+    let decided = Instant::now();
+    exchange.decided = Some(decided);
+    *exchange.record.decision_time.get_or_insert_default() += decided - begun;
     decision
 }
 

@@ -6,7 +6,7 @@
 //! runs. All of that is decided here, on the bytes, for HTTP/1; HTTP/2 passes through.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,11 +21,12 @@ use pingora_core::protocols::{
     UniqueIDType,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::timeout;
 
 use super::connection::{Connection, Stage};
 use super::request_line::{LineState, RequestLine};
 use super::wire::{Outbox, Wire};
+use crate::alarm::Alarm;
 use crate::config::Limits;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::ConnectionRefusal;
@@ -68,11 +69,9 @@ pub struct Watched<W> {
     patience: Patience,
     /// Read already, to tell which protocol it is; Pingora gets it first.
     ahead: BytesMut,
-    /// The stage that is timed, how long it may take, and until when, once something was waited for.
+    /// The stage that is timed.
     timed: Option<Stage>,
-    allowed: Option<Duration>,
-    deadline: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
     head_bytes: usize,
     line: RequestLine,
     refusal: Option<ConnectionRefusal>,
@@ -100,9 +99,7 @@ impl<W: Wire> Watched<W> {
             patience,
             ahead: BytesMut::new(),
             timed: None,
-            allowed: None,
-            deadline: None,
-            timer: None,
+            alarm: Alarm::default(),
             head_bytes: 0,
             line: RequestLine::default(),
             refusal: None,
@@ -144,7 +141,7 @@ impl<W: Wire> Watched<W> {
             self.keep_time(self.connection.stage());
             match self.inner.poll_readable(context, &mut self.ahead) {
                 Poll::Ready(readable) => Poll::Ready(readable.is_ok()),
-                Poll::Pending if self.out_of_time(context) => Poll::Ready(false),
+                Poll::Pending if self.alarm.poll_rings(context).is_ready() => Poll::Ready(false),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -170,37 +167,16 @@ impl<W: Wire> Watched<W> {
         }
         let fresh = self.timed.is_none();
         self.timed = Some(stage);
-        self.deadline = None;
-        self.allowed = match stage {
+        self.alarm.set(match stage {
             Stage::Waiting if fresh => Some(self.patience.header),
             Stage::Waiting => Some(self.patience.idle),
             Stage::Head => Some(self.patience.header),
             Stage::Exchange | Stage::Multiplexed => None,
-        };
+        });
         if stage == Stage::Waiting {
             self.head_bytes = 0;
             self.line = RequestLine::default();
         }
-    }
-
-    /// Whether the time is up. It begins when something is waited for, so that a request that is there at once needs no
-    /// clock; and an alarm that comes too early is set anew only when it comes, because most deadlines are never reached.
-    fn out_of_time(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(allowed) = self.allowed else {
-            return false;
-        };
-        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + allowed);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if timer.deadline() > deadline {
-            timer.as_mut().reset(deadline);
-        }
-        while timer.as_mut().poll(context).is_ready() {
-            if timer.deadline() >= deadline {
-                return true;
-            }
-            timer.as_mut().reset(deadline);
-        }
-        false
     }
 
     /// Judges bytes of a header section; false when there are too many of them.
@@ -231,7 +207,7 @@ impl<W: Wire> AsyncRead for Watched<W> {
             Poll::Pending => {
                 // Whoever waits for the client now may not write for a while.
                 let _ = this.outbox.poll_flush(&mut this.inner, context)?;
-                if this.out_of_time(context) {
+                if this.alarm.poll_rings(context).is_ready() {
                     if this.connection.stage() == Stage::Head {
                         this.refuse(ConnectionRefusal::HeaderTimeout);
                     }
@@ -276,11 +252,11 @@ impl<W: Wire> AsyncWrite for Watched<W> {
         let this = self.get_mut();
         if !this.is_closing {
             this.is_closing = true;
-            (this.allowed, this.deadline) = (Some(LINGER), None);
+            this.alarm.set(Some(LINGER));
         }
         match this.poll_close(context) {
             // Whoever does not read in time is not waited for.
-            Poll::Pending if this.out_of_time(context) => Poll::Ready(Ok(())),
+            Poll::Pending if this.alarm.poll_rings(context).is_ready() => Poll::Ready(Ok(())),
             other => other,
         }
     }

@@ -17,6 +17,8 @@ use tokio::io::AsyncReadExt;
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
+use crate::alarm::Alarm;
+
 /// How often what waits is looked through.
 const PERIOD: Duration = Duration::from_secs(1);
 /// How many connections wait for each worker, all upstreams together: a machine of more cores has more requests under way.
@@ -36,25 +38,40 @@ struct State {
 
 #[derive(Debug)]
 struct Waiting {
-    stream: Stream,
+    connection: ServerConnection,
     until: Instant,
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct ServerConnection {
+    /// What it is read from and written to.
+    pub stream: Stream,
+    /// For whoever waits for the server; it stays with the connection, so that its timer does.
+    pub alarm: Alarm,
+}
+
+impl From<Stream> for ServerConnection {
+    fn from(stream: Stream) -> Self {
+        Self { stream, alarm: Alarm::default() }
+    }
 }
 
 impl Kept {
     /// A connection that the server has not closed, as far as it can be known.
-    pub(super) fn take(&self, now: Instant) -> Option<Stream> {
+    pub(super) fn take(&self, now: Instant) -> Option<ServerConnection> {
         loop {
-            let Waiting { mut stream, until } = self.state().waiting.pop_back()?;
-            if until > now && is_silent(&mut stream) {
-                return Some(stream);
+            let Waiting { mut connection, until } = self.state().waiting.pop_back()?;
+            if until > now && is_silent(&mut connection.stream) {
+                return Some(connection);
             }
         }
     }
 
     /// Keeps a connection over which a whole answer has come.
-    pub(super) fn keep(self: &Arc<Self>, stream: Stream, until: Instant, all: &AllKept) {
+    pub(super) fn keep(self: &Arc<Self>, connection: ServerConnection, until: Instant, all: &AllKept) {
         let mut state = self.state();
-        state.waiting.push_back(Waiting { stream, until });
+        state.waiting.push_back(Waiting { connection, until });
         if !std::mem::replace(&mut state.is_known, true) {
             drop(state);
             all.lists().push(Arc::downgrade(self));
@@ -66,8 +83,9 @@ impl Kept {
         let mut gone = Vec::new();
         let mut state = self.state();
         for mut waiting in std::mem::take(&mut state.waiting) {
-            let stays =
-                waiting.until > now && end.is_none_or(|end| waiting.until > end) && is_silent(&mut waiting.stream);
+            let stays = waiting.until > now
+                && end.is_none_or(|end| waiting.until > end)
+                && is_silent(&mut waiting.connection.stream);
             match stays {
                 true => state.waiting.push_back(waiting),
                 false => gone.push(waiting),

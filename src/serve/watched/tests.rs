@@ -1,6 +1,7 @@
 //! The stream below Pingora, driven by hand.
 
 use tokio::io::DuplexStream;
+use tokio::time::Instant;
 
 use super::*;
 
