@@ -1,13 +1,13 @@
-//! Editing the fields of a request as one map.
+//! Editing the fields of a message as one map.
 //!
 //! Pingora keeps a second map beside the fields, with the spelling of every name, and each edit goes through both: a name is
 //! spelt, parsed and hashed anew, and allocated. An HTTP/1 head that was taken apart and put together again is without that
 //! map; its names leave in lower case, as they do over HTTP/2.
 
-use http::Request;
 use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, response};
 use pingora_error::Result;
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 
 /// Edits a request; afterwards its names have no spelling of their own. Its target stays what it is.
 ///
@@ -25,6 +25,29 @@ pub(super) fn edit(header: &mut RequestHeader, edit: impl FnOnce(&mut Parts) -> 
     match target {
         Some(target) if header.raw_path() != target => edited.and_then(|()| header.set_raw_path(&target)),
         _ => edited,
+    }
+}
+
+/// How many fields Pingora adds to an answer.
+const ADDED: usize = 4;
+
+/// Edits an answer; afterwards its names have no spelling of their own. A reason phrase stays what it is.
+///
+/// # Errors
+///
+/// When the phrase cannot be put back, which does not happen.
+pub(super) fn edit_answer(header: &mut ResponseHeader, edit: impl FnOnce(StatusCode, &mut HeaderMap)) -> Result<()> {
+    let phrase = header.get_reason_phrase();
+    let unusual = phrase.filter(|_| phrase != header.status.canonical_reason()).map(str::to_owned);
+    let nothing = ResponseHeader::from(Response::new(()).into_parts().0);
+    let mut parts = response::Parts::from(std::mem::replace(header, nothing));
+    // Once, and not at every other one of them.
+    parts.headers.reserve(ADDED);
+    edit(parts.status, &mut parts.headers);
+    *header = ResponseHeader::from(parts);
+    match unusual {
+        Some(phrase) => header.set_reason_phrase(Some(&phrase)),
+        None => Ok(()),
     }
 }
 
@@ -46,6 +69,23 @@ mod tests {
             .unwrap();
             assert_eq!(header.raw_path(), target, "{}", String::from_utf8_lossy(target));
             assert!(header.headers.is_empty() && !header.has_case());
+        }
+    }
+
+    #[test]
+    fn an_answer_keeps_its_phrase_and_its_version() {
+        for phrase in ["OK", "Fine", ""] {
+            let mut header = ResponseHeader::build(200, None).unwrap();
+            header.set_version(http::Version::HTTP_10);
+            header.set_reason_phrase(Some(phrase)).unwrap();
+            header.append_header("X-A", "1").unwrap();
+            edit_answer(&mut header, |status, fields| {
+                assert_eq!(status, StatusCode::OK);
+                fields.remove("x-a");
+            })
+            .unwrap();
+            assert_eq!((header.get_reason_phrase(), header.version), (Some(phrase), http::Version::HTTP_10));
+            assert!(header.headers.is_empty());
         }
     }
 }

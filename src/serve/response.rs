@@ -6,13 +6,14 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ALT_SVC, CONNECTION, CONTENT_LENGTH, DATE, PROXY_AUTHENTICATE, SET_COOKIE, TE,
     TRAILER, TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use pingora_error::{Error, ErrorSource, ErrorType, Result};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 use smallvec::SmallVec;
 
 use super::exchange::Exchange;
+use super::fields;
 use super::issuer::sets_ours;
 use crate::clock::Timestamp;
 use crate::config::Forward;
@@ -59,38 +60,31 @@ pub(super) fn clean(session: &mut Session, exchange: &mut Exchange, header: &mut
     if let (None, Some(forwarded)) = (exchange.record.upstream_time, exchange.record.forwarded) {
         exchange.record.upstream_time = Some(Instant::now() - forwarded);
     }
-    let challenge = || exchange.snapshot.gate.challenge(permit.resource());
-    let has_bearer = || header.headers.get_all(WWW_AUTHENTICATE).iter().any(is_bearer);
-    match header.status {
-        StatusCode::UNAUTHORIZED if permit.forward() == Forward::None => {
-            let detail = "the upstream answered 401 to a request without its credential";
-            return Err(Error::create(UNAUTHORIZED, ErrorSource::Upstream, Some(detail.into()), None));
-        }
-        StatusCode::UNAUTHORIZED => header.insert_header(WWW_AUTHENTICATE, challenge())?,
-        _ if has_bearer() => {
-            let challenge = challenge();
-            replace_bearer(header, &challenge)?;
-        }
-        _ => {}
-    }
-    if permit.cors().governs() && header.headers.contains_key(WWW_AUTHENTICATE) {
-        header.append_header(ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate")?;
-    }
-    if session.req_header().version == Version::HTTP_10 {
-        // Chunks are unknown there (RFC 9112 §6.1): the body ends with the connection.
-        header.remove_header(&TRANSFER_ENCODING);
-    }
-    if let (false, Some(connection)) = (session.as_mut().is_body_done(), &exchange.connection) {
-        connection.leaves_body_unread();
+    if header.status == StatusCode::UNAUTHORIZED && permit.forward() == Forward::None {
+        let detail = "the upstream answered 401 to a request without its credential";
+        return Err(Error::create(UNAUTHORIZED, ErrorSource::Upstream, Some(detail.into()), None));
     }
     let is_tunnel = header.status == StatusCode::SWITCHING_PROTOCOLS;
     if is_tunnel && !(exchange.wants_tunnel && is_websocket(header)) {
         let detail = "the upstream switched to a protocol that nobody asked for";
         return Err(Error::create(ErrorType::InvalidHTTPHeader, ErrorSource::Upstream, Some(detail.into()), None));
     }
-    remove_hop_by_hop(header, is_tunnel);
-    remove_our_cookies(header)?;
-    write_cors(permit, header)?;
+    if let (false, Some(connection)) = (session.as_mut().is_body_done(), &exchange.connection) {
+        connection.leaves_body_unread();
+    }
+    let is_old = session.req_header().version == Version::HTTP_10;
+    fields::edit_answer(header, |status, fields| {
+        remove_hop_by_hop(fields, is_tunnel);
+        if is_old {
+            // Chunks are unknown there (RFC 9112 §6.1): the body ends with the connection.
+            fields.remove(TRANSFER_ENCODING);
+        }
+        if status == StatusCode::UNAUTHORIZED || fields.get_all(WWW_AUTHENTICATE).iter().any(is_bearer) {
+            replace_bearer(fields, exchange.snapshot.gate.challenge(permit.resource()), status);
+        }
+        remove_our_cookies(fields);
+        write_cors(permit, fields);
+    })?;
     if is_tunnel {
         open_tunnel(session, exchange);
     }
@@ -129,75 +123,75 @@ fn is_websocket(header: &ResponseHeader) -> bool {
     is_websocket && protocols.next().is_none()
 }
 
-/// Puts our challenge in place of those that would send the client to somebody else's metadata.
-fn replace_bearer(header: &mut ResponseHeader, ours: &HeaderValue) -> Result<()> {
-    let challenges = header.headers.get_all(WWW_AUTHENTICATE).iter();
-    let others: SmallVec<[HeaderValue; 2]> = challenges.filter(|value| !is_bearer(value)).cloned().collect();
-    header.insert_header(WWW_AUTHENTICATE, ours)?;
+/// Puts our challenge in place of those that would send the client to somebody else's metadata; in place of all where it
+/// is the credential that was refused.
+fn replace_bearer(fields: &mut HeaderMap, ours: HeaderValue, status: StatusCode) {
+    let stays = |value: &&HeaderValue| status != StatusCode::UNAUTHORIZED && !is_bearer(value);
+    let others: SmallVec<[HeaderValue; 2]> = fields.get_all(WWW_AUTHENTICATE).iter().filter(stays).cloned().collect();
+    fields.insert(WWW_AUTHENTICATE, ours);
     for value in others {
-        header.append_header(WWW_AUTHENTICATE, value)?;
+        fields.append(WWW_AUTHENTICATE, value);
     }
-    Ok(())
 }
 
 /// Removes what an upstream says about its own connection (RFC 9110 §7.6.1), and where else it may be reached. The
 /// framing stays: Pingora reads it from here.
-fn remove_hop_by_hop(header: &mut ResponseHeader, is_tunnel: bool) {
+fn remove_hop_by_hop(fields: &mut HeaderMap, is_tunnel: bool) {
     let mut gone: SmallVec<[HeaderName; 4]> = SmallVec::new();
-    for name in header.headers.keys() {
+    for name in fields.keys() {
         let is_ours_to_say = (name == CONNECTION || name == UPGRADE) && !is_tunnel;
         if is_ours_to_say || NOT_PASSED_ON.contains(name) {
             gone.push(name.clone());
         }
     }
-    for value in header.headers.get_all(CONNECTION) {
+    for value in fields.get_all(CONNECTION) {
         let options = value.as_bytes().split(|byte| *byte == b',');
         let nominated = options.filter_map(|option| HeaderName::from_bytes(option.trim_ascii()).ok());
         gone.extend(nominated.filter(|name| !FRAMING.contains(name)));
     }
     for name in &gone {
-        header.remove_header(name);
+        fields.remove(name);
     }
 }
 
 /// An API that shares a host with our issuer could put a session of somebody else into its user's browser.
-fn remove_our_cookies(header: &mut ResponseHeader) -> Result<()> {
+fn remove_our_cookies(fields: &mut HeaderMap) {
     let ours = |value: &HeaderValue| sets_ours(value.as_bytes());
-    if !header.headers.get_all(SET_COOKIE).iter().any(ours) {
-        return Ok(());
+    if !fields.get_all(SET_COOKIE).iter().any(ours) {
+        return;
     }
     let others: SmallVec<[HeaderValue; 4]> =
-        header.headers.get_all(SET_COOKIE).iter().filter(|value| !ours(value)).cloned().collect();
-    header.remove_header(&SET_COOKIE);
+        fields.get_all(SET_COOKIE).iter().filter(|value| !ours(value)).cloned().collect();
+    fields.remove(SET_COOKIE);
     for value in others {
-        header.append_header(SET_COOKIE, value)?;
+        fields.append(SET_COOKIE, value);
     }
-    Ok(())
 }
 
 /// Where the resource has a CORS policy, it is the gateway's word that counts; which fields a page may read besides,
 /// the API knows best.
-fn write_cors(permit: &Permit, header: &mut ResponseHeader) -> Result<()> {
+fn write_cors(permit: &Permit, fields: &mut HeaderMap) {
     if !permit.cors().governs() {
-        return Ok(());
+        return;
     }
-    let theirs: SmallVec<[HeaderName; 4]> = header
-        .headers
+    if fields.contains_key(WWW_AUTHENTICATE) {
+        fields.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate"));
+    }
+    let theirs: SmallVec<[HeaderName; 4]> = fields
         .keys()
         .filter(|name| name.as_str().starts_with("access-control-") && **name != ACCESS_CONTROL_EXPOSE_HEADERS)
         .cloned()
         .collect();
     for name in &theirs {
-        header.remove_header(name);
+        fields.remove(name);
     }
     for (name, value) in permit.cors().fields() {
         if name == VARY {
-            header.append_header(name, value)?;
+            fields.append(name, value);
         } else {
-            header.insert_header(name, value)?;
+            fields.insert(name, value);
         }
     }
-    Ok(())
 }
 
 /// A tunnel may be silent for as long as it lives, and lives as long as the token that opened it.
@@ -215,56 +209,49 @@ mod tests {
 
     use super::*;
 
-    fn header(status: u16, fields: &[(&'static str, &'static str)]) -> ResponseHeader {
-        let mut header = ResponseHeader::build(status, None).unwrap();
-        for (name, value) in fields {
-            header.append_header(*name, *value).unwrap();
-        }
-        header
+    fn answer(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        fields.iter().map(field).collect()
     }
 
-    fn names(header: &ResponseHeader) -> BTreeSet<&str> {
-        header.headers.keys().map(HeaderName::as_str).collect()
+    fn names(fields: &HeaderMap) -> BTreeSet<&str> {
+        fields.keys().map(HeaderName::as_str).collect()
     }
 
     #[test]
     fn no_api_sets_a_cookie_of_ours() {
-        let mut answer = header(
-            200,
-            &[
-                ("set-cookie", "a=1; Path=/"),
-                ("set-cookie", "narrowgate-browser=fixed; Path=/"),
-                ("set-cookie", " __HOST-Narrowgate-Session=evil; Secure"),
-                ("set-cookie", "narrowgate=none of ours"),
-            ],
-        );
-        remove_our_cookies(&mut answer).unwrap();
-        let left: Vec<_> = answer.headers.get_all(SET_COOKIE).iter().collect();
+        let mut answer = answer(&[
+            ("set-cookie", "a=1; Path=/"),
+            ("set-cookie", "narrowgate-browser=fixed; Path=/"),
+            ("set-cookie", " __HOST-Narrowgate-Session=evil; Secure"),
+            ("set-cookie", "narrowgate=none of ours"),
+        ]);
+        remove_our_cookies(&mut answer);
+        let left: Vec<_> = answer.get_all(SET_COOKIE).iter().collect();
         assert_eq!(left, ["a=1; Path=/", "narrowgate=none of ours"]);
     }
 
     #[test]
     fn what_concerns_one_connection_goes() {
-        let mut answer = header(
-            200,
-            &[
-                ("connection", "x-hop, keep-alive, content-length"),
-                ("x-hop", "1"),
-                ("keep-alive", "timeout=5"),
-                ("upgrade", "h2c"),
-                ("alt-svc", "h3=\":443\""),
-                ("proxy-authenticate", "Basic"),
-                ("content-length", "3"),
-                ("etag", "\"1\""),
-            ],
-        );
+        let mut answer = answer(&[
+            ("connection", "x-hop, keep-alive, content-length"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("upgrade", "h2c"),
+            ("alt-svc", "h3=\":443\""),
+            ("proxy-authenticate", "Basic"),
+            ("content-length", "3"),
+            ("etag", "\"1\""),
+        ]);
         remove_hop_by_hop(&mut answer, false);
         assert_eq!(names(&answer), BTreeSet::from(["content-length", "etag"]));
     }
 
     #[test]
     fn a_tunnel_keeps_its_upgrade() {
-        let mut answer = header(101, &[("connection", "Upgrade"), ("upgrade", "websocket")]);
+        let mut answer = answer(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
         remove_hop_by_hop(&mut answer, true);
         assert_eq!(names(&answer), BTreeSet::from(["connection", "upgrade"]));
     }
@@ -272,10 +259,12 @@ mod tests {
     #[test]
     fn a_bearer_challenge_becomes_ours_and_others_stay() {
         let theirs = "Bearer resource_metadata=\"https://evil.example\"";
-        let mut answer = header(403, &[("www-authenticate", theirs), ("www-authenticate", "Negotiate")]);
-        replace_bearer(&mut answer, &HeaderValue::from_static("Bearer realm=\"ours\"")).unwrap();
-        let challenges: Vec<_> = answer.headers.get_all(WWW_AUTHENTICATE).iter().collect();
-        assert_eq!(challenges, ["Bearer realm=\"ours\"", "Negotiate"]);
+        let mut answer = answer(&[("www-authenticate", theirs), ("www-authenticate", "Negotiate")]);
+        let ours = HeaderValue::from_static("Bearer realm=\"ours\"");
+        replace_bearer(&mut answer, ours.clone(), StatusCode::FORBIDDEN);
+        assert!(answer.get_all(WWW_AUTHENTICATE).iter().eq([&ours, &HeaderValue::from_static("Negotiate")]));
+        replace_bearer(&mut answer, ours.clone(), StatusCode::UNAUTHORIZED);
+        assert!(answer.get_all(WWW_AUTHENTICATE).iter().eq([&ours]));
         assert!(is_bearer(&HeaderValue::from_static("BEARER x")) && !is_bearer(&HeaderValue::from_static("Bearers")));
         assert!(is_bearer(&HeaderValue::from_static("Negotiate, Bearer realm=\"x\"")));
     }
