@@ -9,6 +9,8 @@ mod origin;
 #[path = "serve/tls_client.rs"]
 mod tls_client;
 
+#[path = "serve/answers.rs"]
+mod answers;
 #[path = "serve/draining.rs"]
 mod draining;
 #[path = "serve/failures.rs"]

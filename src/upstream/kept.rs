@@ -158,3 +158,105 @@ fn is_silent(stream: &mut Stream) -> bool {
     let read = pin!(unconstrained(stream.read(&mut byte)));
     read.poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }
+
+#[cfg(test)]
+mod tests {
+    use pingora_core::protocols::l4::stream::Stream as TcpConnection;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A connection, and its server's end.
+    async fn connection() -> (ServerConnection, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        let stream: Stream = Box::new(TcpConnection::from(near.unwrap()));
+        (stream.into(), far.unwrap().0)
+    }
+
+    fn count(kept: &Kept) -> usize {
+        kept.state().waiting.len()
+    }
+
+    #[tokio::test]
+    async fn the_last_that_was_kept_is_the_first_that_is_taken() {
+        let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
+        let ((first, _far), (last, _other)) = (connection().await, connection().await);
+        let ids = [last.stream.id(), first.stream.id()];
+        kept.keep(first, now + MINUTE, &all);
+        kept.keep(last, now + MINUTE, &all);
+        let taken = ids.map(|_| kept.take(now).unwrap().stream.id());
+        assert_eq!(taken, ids);
+        assert!(kept.take(now).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_closed_or_spoke_or_waited_too_long_is_not_taken() {
+        let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
+        let (good, _far) = connection().await;
+        let id = good.stream.id();
+        kept.keep(good, now + MINUTE, &all);
+        let (closed, far) = connection().await;
+        drop(far);
+        kept.keep(closed, now + MINUTE, &all);
+        let (noisy, mut far) = connection().await;
+        far.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        kept.keep(noisy, now + MINUTE, &all);
+        let (old, _far) = connection().await;
+        kept.keep(old, now, &all);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(kept.take(now).map(|taken| taken.stream.id()), Some(id));
+        assert_eq!(count(&kept), 0);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_let_go() {
+        let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
+        let (good, _far) = connection().await;
+        kept.keep(good, now + MINUTE, &all);
+        let (closed, far) = connection().await;
+        drop(far);
+        kept.keep(closed, now + MINUTE, &all);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        all.look_through(now, 8);
+        assert_eq!((count(&kept), all.lists().len()), (1, 1));
+        all.look_through(now + MINUTE, 8);
+        assert_eq!((count(&kept), all.lists().len()), (0, 0));
+        // It is known again once something waits there again.
+        let (again, _far) = connection().await;
+        kept.keep(again, now + MINUTE, &all);
+        assert_eq!(all.lists().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_too_many_go_wherever_they_wait() {
+        let (all, now) = (AllKept::default(), Instant::now());
+        let lists: [Arc<Kept>; 2] = Default::default();
+        let mut far = Vec::new();
+        for second in 0..10 {
+            let (connection, end) = connection().await;
+            far.push(end);
+            // The first of them are all in one list.
+            let list = &lists[usize::from(second > 5)];
+            list.keep(connection, now + MINUTE + Duration::from_secs(second), &all);
+        }
+        all.look_through(now, 5);
+        assert_eq!(lists.each_ref().map(|list| count(list)), [1, 4]);
+        all.look_through(now, 5);
+        assert_eq!(lists.each_ref().map(|list| count(list)), [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_no_more_takes_its_connections_along() {
+        let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
+        let (connection, mut far) = connection().await;
+        kept.keep(connection, now + MINUTE, &all);
+        drop(kept);
+        assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+        all.look_through(now, 8);
+        assert!(all.lists().is_empty());
+    }
+}
