@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,6 +176,9 @@ pub(super) fn bind(address: SocketAddr, backlog: u32) -> io::Result<(TcpListener
     Ok((listener, address))
 }
 
+/// A connection from its first request on.
+type Conversation = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What every connection needs.
 #[derive(Clone)]
 struct Front {
@@ -214,7 +218,7 @@ impl Front {
 
     /// Serves one connection to its end.
     async fn serve(
-        mut self,
+        self,
         stream: TcpStream,
         connection: Arc<Connection>,
         _admitted: Admitted,
@@ -222,55 +226,58 @@ impl Front {
         terms: Arc<Terms>,
     ) {
         let _open = self.open.clone();
-        self.converse(stream, connection, patience, terms).await;
+        // Without it the last part of an answer may wait for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+        if let Some(conversation) = self.begin(stream, connection, patience, terms).await {
+            conversation.await;
+        }
     }
 
-    async fn converse(
-        &mut self,
+    /// What is left of a connection once it is one: nothing of a handshake stays where it waits for requests.
+    async fn begin(
+        self,
         stream: TcpStream,
         connection: Arc<Connection>,
         patience: Patience,
         terms: Arc<Terms>,
-    ) {
-        // Without it the last part of an answer may wait for the client's acknowledgement.
-        let _ = stream.set_nodelay(true);
-        match terms.encryption() {
-            None => {
-                drop(terms);
-                self.speak(stream, connection, patience).await;
+    ) -> Option<Conversation> {
+        let Some(encryption) = terms.encryption() else {
+            return Some(self.speak(stream, connection, patience));
+        };
+        let handshake = Box::pin(encryption.handshake(TcpConnection::from(stream)));
+        match timeout(patience.header, handshake).await {
+            Ok(Some((stream, shown))) => {
+                connection.was_shown(shown);
+                Some(self.speak(stream, connection, patience))
             }
-            Some(encryption) => {
-                let handshake = encryption.handshake(TcpConnection::from(stream));
-                match timeout(patience.header, handshake).await {
-                    Ok(Some((stream, shown))) => {
-                        connection.was_shown(shown);
-                        drop(terms);
-                        self.speak(stream, connection, patience).await;
-                    }
-                    Ok(None) | Err(_) => self.gateway.metrics.connection_refused(ConnectionRefusal::Tls),
-                }
+            Ok(None) | Err(_) => {
+                self.gateway.metrics.connection_refused(ConnectionRefusal::Tls);
+                None
             }
         }
     }
 
     /// Hands what a client says to Pingora, once it has begun.
-    async fn speak(&mut self, wire: impl Wire, connection: Arc<Connection>, patience: Patience) {
+    fn speak(self, wire: impl Wire, connection: Arc<Connection>, patience: Patience) -> Conversation {
         let metrics = Arc::clone(&self.gateway.metrics);
         let answer = |refusal| last_words(refusal, &RequestId::random());
-        let mut stream = Watched::new(wire, connection, patience, metrics, answer);
-        let greeted = tokio::select! {
-            greeted = stream.greets() => greeted,
-            _ = self.stopping.wait_for(|stop| *stop) => false,
-        };
-        if greeted {
-            let proxy = Arc::clone(&self.proxy);
-            let served = self.gateway.current.look(|snapshot| Served::new(proxy, &snapshot.config.limits));
-            let (served, stream) = (Arc::new(served), Box::new(stream));
-            match stream.is_http2() {
-                true => drop(served.process_new(stream, &self.stopping).await),
-                false => http1::converse(served, stream, self.stopping.clone()).await,
+        let mut stream = Box::new(Watched::new(wire, connection, patience, metrics, answer));
+        let Self { proxy, gateway, mut stopping, .. } = self;
+        Box::pin(async move {
+            let greeted = tokio::select! {
+                greeted = stream.greets() => greeted,
+                _ = stopping.wait_for(|stop| *stop) => false,
+            };
+            if !greeted {
+                return;
             }
-        }
+            let served = gateway.current.look(|snapshot| Served::new(proxy, &snapshot.config.limits));
+            let served = Arc::new(served);
+            match stream.is_http2() {
+                true => drop(served.process_new(stream, &stopping).await),
+                false => http1::converse(served, stream, stopping).await,
+            }
+        })
     }
 }
 
