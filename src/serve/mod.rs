@@ -2,8 +2,9 @@
 //!
 //! From the wire inward: [`listen`] accepts on `terms`, `door` counts, [`tls`] decrypts, `wire` collects what is written,
 //! `watched` keeps time until a request has arrived, `http1` waits for the next one, and `proxy` hands Pingora's phases to the
-//! rooms that know them: `framing` judges where the message ends, `request` asks the guard, `forward` writes the
-//! upstream's request (its `fields` edited as one map), `response` cleans the answer, `failure` tells what went wrong.
+//! rooms that know them: `framing` judges where the message ends, `request` asks the guard, `relay` takes what has no body the
+//! short way, `forward` writes the upstream's request (its `origin` too, its `fields` edited as one map), `response` cleans the
+//! answer, `retry` tries again, `failure` tells what went wrong.
 //! `exchange` is what they share. [`admin`] is for operators, on a socket of its
 //! own; `issuer` has the endpoints of our own authorization server, on the gate's; [`minting`] is where tokens of ours are signed.
 
