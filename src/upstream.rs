@@ -278,9 +278,9 @@ impl UpstreamPool {
         attempt.endpoint.kept.take(now)
     }
 
-    /// Keeps a connection to the address of an attempt, over which a whole HTTP/1 answer has come and nothing behind it.
+    /// Keeps a connection to the address of an attempt, over which a whole HTTP/1 answer has come, and nothing behind it so far.
     pub fn keep(&self, attempt: &Attempt, connection: ServerConnection, now: Instant) {
-        attempt.endpoint.kept.keep(connection, now + self.idle_timeout, &self.shared.kept);
+        attempt.endpoint.kept.keep(connection, now, self.idle_timeout, &self.shared.kept);
     }
 
     fn destination(&self, attempt: Attempt, tried: &mut Tried) -> Destination {

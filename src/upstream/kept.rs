@@ -39,6 +39,7 @@ struct State {
 #[derive(Debug)]
 struct Waiting {
     connection: ServerConnection,
+    since: Instant,
     until: Instant,
 }
 
@@ -61,32 +62,36 @@ impl Kept {
     /// A connection that the server has not closed, as far as it can be known.
     pub(super) fn take(&self, now: Instant) -> Option<ServerConnection> {
         loop {
-            let Waiting { mut connection, until } = self.state().waiting.pop_back()?;
+            let Waiting { mut connection, until, .. } = self.state().waiting.pop_back()?;
             if until > now && is_silent(&mut connection.stream) {
                 return Some(connection);
             }
         }
     }
 
-    /// Keeps a connection over which a whole answer has come.
-    pub(super) fn keep(self: &Arc<Self>, connection: ServerConnection, until: Instant, all: &AllKept) {
+    /// Keeps a connection over which a whole answer has come, for `patience` at most.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        connection: ServerConnection,
+        since: Instant,
+        patience: Duration,
+        all: &AllKept,
+    ) {
         let mut state = self.state();
-        state.waiting.push_back(Waiting { connection, until });
+        state.waiting.push_back(Waiting { connection, since, until: since + patience });
         if !std::mem::replace(&mut state.is_known, true) {
             drop(state);
             all.lists().push(Arc::downgrade(self));
         }
     }
 
-    /// Lets go of what is of no use, and of what has to end before `end`.
-    fn look_through(&self, now: Instant, end: Option<Instant>) {
+    /// Lets go of what is of no use, and of what has waited since `last` or longer.
+    fn look_through(&self, now: Instant, last: Option<Instant>) {
         let mut gone = Vec::new();
         let mut state = self.state();
         for mut waiting in std::mem::take(&mut state.waiting) {
-            let stays = waiting.until > now
-                && end.is_none_or(|end| waiting.until > end)
-                && is_silent(&mut waiting.connection.stream);
-            match stays {
+            let is_late = waiting.until <= now || last.is_some_and(|last| waiting.since <= last);
+            match !is_late && is_silent(&mut waiting.connection.stream) {
                 true => state.waiting.push_back(waiting),
                 false => gone.push(waiting),
             }
@@ -118,21 +123,22 @@ impl AllKept {
     }
 
     fn look_through(&self, now: Instant, most: usize) {
-        let lists: Vec<Arc<Kept>> = self.lists().iter().filter_map(Weak::upgrade).collect();
+        let known = std::mem::take(&mut *self.lists());
+        let lists: Vec<Arc<Kept>> = known.iter().filter_map(Weak::upgrade).collect();
         lists.iter().for_each(|list| list.look_through(now, None));
-        let mut ends: Vec<Instant> = Vec::new();
-        lists.iter().for_each(|list| ends.extend(list.state().waiting.iter().map(|waiting| waiting.until)));
-        if let Some(last) = ends.len().checked_sub(most + 1) {
-            let (_, end, _) = ends.select_nth_unstable(last);
-            lists.iter().for_each(|list| list.look_through(now, Some(*end)));
+        let mut since: Vec<Instant> = Vec::new();
+        lists.iter().for_each(|list| since.extend(list.state().waiting.iter().map(|waiting| waiting.since)));
+        if let Some(too_many) = since.len().checked_sub(most + 1) {
+            let (_, last, _) = since.select_nth_unstable(too_many);
+            lists.iter().for_each(|list| list.look_through(now, Some(*last)));
         }
-        self.lists().retain(|list| {
-            list.upgrade().is_some_and(|list| {
-                let mut state = list.state();
-                state.is_known = !state.waiting.is_empty();
-                state.is_known
-            })
-        });
+        let has_some = |list: &&Arc<Kept>| {
+            let mut state = list.state();
+            state.is_known = !state.waiting.is_empty();
+            state.is_known
+        };
+        let still: Vec<Weak<Kept>> = lists.iter().filter(has_some).map(Arc::downgrade).collect();
+        self.lists().extend(still);
     }
 
     /// The lock; what it guards is whole after each statement.
@@ -186,8 +192,8 @@ mod tests {
         let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
         let ((first, _far), (last, _other)) = (connection().await, connection().await);
         let ids = [last.stream.id(), first.stream.id()];
-        kept.keep(first, now + MINUTE, &all);
-        kept.keep(last, now + MINUTE, &all);
+        kept.keep(first, now, MINUTE, &all);
+        kept.keep(last, now, MINUTE, &all);
         let taken = ids.map(|_| kept.take(now).unwrap().stream.id());
         assert_eq!(taken, ids);
         assert!(kept.take(now).is_none());
@@ -198,15 +204,15 @@ mod tests {
         let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
         let (good, _far) = connection().await;
         let id = good.stream.id();
-        kept.keep(good, now + MINUTE, &all);
+        kept.keep(good, now, MINUTE, &all);
         let (closed, far) = connection().await;
         drop(far);
-        kept.keep(closed, now + MINUTE, &all);
+        kept.keep(closed, now, MINUTE, &all);
         let (noisy, mut far) = connection().await;
         far.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
-        kept.keep(noisy, now + MINUTE, &all);
+        kept.keep(noisy, now, MINUTE, &all);
         let (old, _far) = connection().await;
-        kept.keep(old, now, &all);
+        kept.keep(old, now - MINUTE, MINUTE, &all);
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(kept.take(now).map(|taken| taken.stream.id()), Some(id));
         assert_eq!(count(&kept), 0);
@@ -216,10 +222,10 @@ mod tests {
     async fn what_nobody_takes_is_let_go() {
         let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
         let (good, _far) = connection().await;
-        kept.keep(good, now + MINUTE, &all);
+        kept.keep(good, now, MINUTE, &all);
         let (closed, far) = connection().await;
         drop(far);
-        kept.keep(closed, now + MINUTE, &all);
+        kept.keep(closed, now, MINUTE, &all);
         tokio::time::sleep(Duration::from_millis(50)).await;
         all.look_through(now, 8);
         assert_eq!((count(&kept), all.lists().len()), (1, 1));
@@ -227,7 +233,7 @@ mod tests {
         assert_eq!((count(&kept), all.lists().len()), (0, 0));
         // It is known again once something waits there again.
         let (again, _far) = connection().await;
-        kept.keep(again, now + MINUTE, &all);
+        kept.keep(again, now, MINUTE, &all);
         assert_eq!(all.lists().len(), 1);
     }
 
@@ -241,7 +247,9 @@ mod tests {
             far.push(end);
             // The first of them are all in one list.
             let list = &lists[usize::from(second > 5)];
-            list.keep(connection, now + MINUTE + Duration::from_secs(second), &all);
+            // How long they may wait at most does not count, only how long they have.
+            let patience = MINUTE * (20 - u32::try_from(second).unwrap());
+            list.keep(connection, now + Duration::from_secs(second), patience, &all);
         }
         all.look_through(now, 5);
         assert_eq!(lists.each_ref().map(|list| count(list)), [1, 4]);
@@ -253,7 +261,7 @@ mod tests {
     async fn an_address_that_is_no_more_takes_its_connections_along() {
         let (kept, all, now) = (Arc::<Kept>::default(), AllKept::default(), Instant::now());
         let (connection, mut far) = connection().await;
-        kept.keep(connection, now + MINUTE, &all);
+        kept.keep(connection, now, MINUTE, &all);
         drop(kept);
         assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
         all.look_through(now, 8);
